@@ -45,7 +45,8 @@ impl CredentialSource {
     /// # Errors
     /// Exit 4 where the chain has none, with what it said.
     pub fn credentials(&self, now: SystemTime) -> Result<Credentials, Fault> {
-        let mut state = self.state.lock().map_err(|_| Fault::failed("credentials: a thread died while loading them"))?;
+        let mut state =
+            self.state.lock().map_err(|_| Fault::failed("credentials: a thread died while loading them"))?;
         if let Some(current) = &state.current
             && current.expiry().is_none_or(|expiry| expiry > now + EARLY)
         {
@@ -54,8 +55,9 @@ impl CredentialSource {
         let State { chain, current } = &mut *state;
         let chain = self.open(chain)?;
         let fresh = chain.runtime.block_on(chain.provider.provide_credentials()).map_err(|error| {
-            Fault::new(Exit::NotAllowed, format!("no AWS credentials: {}", sources(&error)))
-                .hint("set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is attached")
+            Fault::new(Exit::NotAllowed, format!("no AWS credentials: {}", sources(&error))).hint(
+                "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is attached",
+            )
         })?;
         *current = Some(fresh.clone());
         Ok(fresh)
@@ -73,7 +75,8 @@ impl CredentialSource {
     /// # Errors
     /// If no runtime can be started.
     pub fn region(&self) -> Result<Option<String>, Fault> {
-        let mut state = self.state.lock().map_err(|_| Fault::failed("credentials: a thread died while loading them"))?;
+        let mut state =
+            self.state.lock().map_err(|_| Fault::failed("credentials: a thread died while loading them"))?;
         Ok(self.open(&mut state.chain)?.region.clone())
     }
 
@@ -101,7 +104,8 @@ impl CredentialSource {
         let none = || Fault::new(Exit::NotAllowed, "no AWS credentials: the chain is empty");
         let mut provider = config.credentials_provider().ok_or_else(none)?;
         if let Some(role) = &self.role_arn {
-            let session = config.into_builder().region(Region::new(region.clone().unwrap_or_else(|| "us-east-1".into())));
+            let session =
+                config.into_builder().region(Region::new(region.clone().unwrap_or_else(|| "us-east-1".into())));
             let assume = aws_config::sts::AssumeRoleProvider::builder(role.as_str())
                 .configure(&session.build())
                 .session_name("es-migrate")

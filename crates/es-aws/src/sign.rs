@@ -78,8 +78,8 @@ impl Signer {
             Body::Unsigned => SignableBody::UnsignedPayload,
         };
         let headers = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_str()));
-        let signable = SignableRequest::new(request.method, request.url, headers, body)
-            .map_err(|e| unsignable(e.to_string()))?;
+        let signable =
+            SignableRequest::new(request.method, request.url, headers, body).map_err(|e| unsignable(e.to_string()))?;
         let (instructions, _) = sign(signable, &parameters.into()).map_err(|e| unsignable(e.to_string()))?.into_parts();
         let headers = instructions.headers().map(|(n, v)| (n.to_string(), v.to_string())).collect();
         Ok(Signed { headers })

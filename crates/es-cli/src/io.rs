@@ -95,10 +95,8 @@ impl Io {
     pub fn lines(&self) -> Result<impl Iterator<Item = Result<(usize, Vec<u8>), Fault>> + use<>, Fault> {
         let stdin = std::io::stdin();
         if stdin.is_terminal() {
-            return Err(Fault::usage("standard input is a terminal, and records are read from it").hint(format!(
-                "pipe the output of another tool into {0}, or see {0} --help",
-                self.tool
-            )));
+            return Err(Fault::usage("standard input is a terminal, and records are read from it")
+                .hint(format!("pipe the output of another tool into {0}, or see {0} --help", self.tool)));
         }
         let mut number = 0;
         let mut stdin = std::io::BufReader::with_capacity(1 << 16, stdin);
@@ -191,6 +189,17 @@ impl Io {
     pub fn note(&mut self, text: &str) {
         if self.verbose {
             self.say(text);
+        }
+    }
+
+    /// What hears of each request under `-v`; a silent ear otherwise.
+    #[must_use]
+    pub fn listener(&self) -> impl Fn(&str) + 'static {
+        let (tool, verbose) = (self.tool.clone(), self.verbose);
+        move |text| {
+            if verbose {
+                let _ = writeln!(std::io::stderr(), "{tool}: {}", printable(text));
+            }
         }
     }
 

@@ -83,10 +83,7 @@ pub fn command<A: Args>(name: &'static str, examples: &str, environment: &str) -
 }
 
 /// Runs a tool: parse, run, one error line, exit code.
-pub fn main<A: Args>(
-    command: clap::Command,
-    run: impl FnOnce(&A, &mut Io) -> anyhow::Result<Exit>,
-) -> ExitCode {
+pub fn main<A: Args>(command: clap::Command, run: impl FnOnce(&A, &mut Io) -> anyhow::Result<Exit>) -> ExitCode {
     let name = command.get_name().to_string();
     let parsed = command.try_get_matches().and_then(|matches| Whole::<A>::from_arg_matches(&matches));
     let whole = match parsed {

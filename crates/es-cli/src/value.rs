@@ -26,7 +26,10 @@ pub fn bytes(text: &str) -> Result<String, String> {
     let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = &lower[digits.len()..];
     let number = digits.parse::<f64>().is_ok_and(f64::is_finite);
-    if number && matches!(unit, "b" | "k" | "kb" | "m" | "mb" | "g" | "gb" | "t" | "tb") || lower == "0" || lower == "-1" {
+    if number && matches!(unit, "b" | "k" | "kb" | "m" | "mb" | "g" | "gb" | "t" | "tb")
+        || lower == "0"
+        || lower == "-1"
+    {
         Ok(lower)
     } else {
         Err("a size looks like 40mb, 1gb or 500kb".into())

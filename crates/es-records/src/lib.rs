@@ -16,7 +16,7 @@ pub use cluster::{ClusterId, Role};
 pub use count::{Count, CountVerdict};
 pub use fault::{Exit, Fault};
 pub use repository::Repository;
-pub use restore::{Restore, RestoredIndex, RestoreState};
+pub use restore::{Restore, RestoreState, RestoredIndex};
 pub use snapshot::{IndexSettings, ShardFailure, Shards, Snapshot, State};
 pub use step::Step;
 
