@@ -18,6 +18,7 @@ pub struct Io {
     tool: String,
     out: BufWriter<std::io::Stdout>,
     reader_gone: bool,
+    errors: ErrorFormat,
     quiet: bool,
     verbose: bool,
     progress: Progress,
@@ -32,6 +33,7 @@ impl Io {
             tool: tool.to_string(),
             out: BufWriter::with_capacity(1 << 16, std::io::stdout()),
             reader_gone: false,
+            errors: common.errors,
             quiet: common.quiet,
             verbose: common.verbose,
             progress: if common.quiet { Progress::None } else { common.progress },
@@ -233,8 +235,13 @@ impl Io {
         }
     }
 
-    pub(crate) fn complain(&self, format: ErrorFormat, fault: &Fault) {
-        complain(&self.tool, format, fault);
+    /// Prints a fault on stderr and goes on: for a verdict on one of several records. Returns its exit code.
+    pub fn report(&mut self, fault: &Fault) -> Exit {
+        if let Some(meter) = &mut self.meter {
+            meter.clear();
+        }
+        complain(&self.tool, self.errors, fault);
+        fault.exit
     }
 }
 

@@ -4,12 +4,14 @@
 //! stdout carries records, stderr carries words, and the number says whether to try again.
 
 mod io;
+mod plan;
 mod progress;
 mod text;
 mod value;
 
 pub use es_records::{Exit, Fault};
 pub use io::Io;
+pub use plan::{PlanRow, read_plan};
 pub use progress::{Meter, Progress};
 pub use text::{human_bytes, human_duration, printable};
 pub use value::{bytes, duration, key_value};
@@ -97,8 +99,7 @@ pub fn main<A: Args>(command: clap::Command, run: impl FnOnce(&A, &mut Io) -> an
         Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => {
             let fault = fault_of(&error);
-            io.complain(whole.common.errors, &fault);
-            ExitCode::from(fault.exit.code())
+            ExitCode::from(io.report(&fault).code())
         }
     }
 }
