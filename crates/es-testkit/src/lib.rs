@@ -1,0 +1,13 @@
+//! What the tests of es-migrate stand on.
+//!
+//! - [`bed`]: real Elasticsearch, OpenSearch and S3 servers, kept by `es-testbed run`.
+//!
+//! Nothing here is published, and a test kit that cannot do its work panics: a test is never skipped in silence.
+
+pub mod bed;
+mod cache;
+mod catalogue;
+pub mod cli;
+mod daemon;
+mod http;
+mod s3;
