@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::bed::{Client, Options, SOCKET};
 use crate::catalogue::{Entry, SERVERS};
+use crate::generator::Plan;
 use crate::{cache, daemon, s3};
 
 /// How long an interrupted command may take to end before it is killed.
@@ -54,6 +55,10 @@ enum Action {
     Stop,
     /// Fill the cache and start nothing
     Fetch(Fetch),
+    /// Fill a server with data and print what must be there, a JSON line an index
+    Seed(Seed),
+    /// Print the documents that must be in an index, without asking any server
+    Documents(Documents),
     #[command(hide = true)]
     Daemon(Daemon),
     #[command(hide = true)]
@@ -104,6 +109,62 @@ struct Fetch {
 }
 
 #[derive(Args, Debug)]
+struct Data {
+    /// Documents of all daily indices together
+    #[arg(long, default_value_t = 10_000)]
+    documents: u64,
+    /// Number of daily indices
+    #[arg(long, default_value_t = 3)]
+    indices: u32,
+    /// The same seed gives the same data
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Size of a bulk request
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20)]
+    bulk_bytes: usize,
+    /// Only the daily indices, nothing deleted or updated
+    #[arg(long)]
+    plain: bool,
+    /// What every index name begins with
+    #[arg(long, default_value = "javacafe")]
+    prefix: String,
+}
+
+impl Data {
+    fn plan(&self) -> Plan {
+        Plan {
+            documents: self.documents,
+            indices: self.indices,
+            seed: self.seed,
+            bulk_bytes: self.bulk_bytes,
+            plain: self.plain,
+            prefix: self.prefix.clone(),
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+struct Seed {
+    /// The server to fill
+    #[arg(long)]
+    url: String,
+    #[command(flatten)]
+    data: Data,
+}
+
+#[derive(Args, Debug)]
+struct Documents {
+    /// Index to print the documents of
+    #[arg(long)]
+    index: String,
+    /// Version of the Elasticsearch server that was filled; 7.10.2 for any OpenSearch
+    #[arg(long)]
+    server_version: String,
+    #[command(flatten)]
+    data: Data,
+}
+
+#[derive(Args, Debug)]
 struct Daemon {
     #[arg(long)]
     directory: PathBuf,
@@ -144,6 +205,19 @@ fn act(cli: &Cli) -> Result<ExitCode> {
                 cache::prepare(Entry::find(&name)?)?;
                 print(&json!({"server": name, "took_ms": millis(began)}))?;
             }
+        }
+        Action::Seed(seed) => {
+            for truth in seed.data.plan().load(&seed.url)? {
+                print(&serde_json::to_value(truth)?)?;
+            }
+        }
+        Action::Documents(documents) => {
+            let plan = documents.data.plan();
+            let mut stdout = io::BufWriter::new(io::stdout().lock());
+            for line in plan.documents(&documents.server_version, &documents.index)? {
+                writeln!(stdout, "{line}")?;
+            }
+            stdout.flush()?;
         }
         Action::Start(start) => {
             let client = client(cli)?;
