@@ -1,0 +1,15 @@
+//! What the tests of es-migrate stand on.
+//!
+//! - [`bed`]: real Elasticsearch, OpenSearch and S3 servers, kept by `es-testbed run`.
+//! - [`generator`]: seeded data with everything that is easily lost.
+//!
+//! Nothing here is published, and a test kit that cannot do its work panics: a test is never skipped in silence.
+
+pub mod bed;
+mod cache;
+mod catalogue;
+pub mod cli;
+mod daemon;
+pub mod generator;
+mod http;
+mod s3;
