@@ -48,6 +48,10 @@ pub struct Args {
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
     format: output::Format,
 
+    /// Also write the records to this file, whatever the format
+    #[arg(long, value_name = "FILE")]
+    records: Option<PathBuf>,
+
     #[command(flatten)]
     clusters: PairArgs,
 }
@@ -88,6 +92,9 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
         .fold(Exit::Ok, |worst, c| if c.verdict == CountVerdict::Equal { worst } else { worst.worst(Exit::No) });
     let bad = counts.iter().filter(|c| c.verdict != CountVerdict::Equal).count();
     let (all, first) = (counts.len(), counts.iter().find(|c| c.verdict != CountVerdict::Equal).map(describe));
+    if let Some(file) = &args.records {
+        output::save(file, &counts)?;
+    }
     output::write(args.format, counts, io)?;
     if let Some(first) = first {
         let more = if bad > 1 { format!("; {bad} of {all} indices are not equal") } else { String::new() };

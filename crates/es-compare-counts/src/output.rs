@@ -27,6 +27,19 @@ pub(crate) fn write(format: Format, counts: Vec<Count>, io: &mut Io) -> Result<(
     io.flush()
 }
 
+/// Writes the records to a file, whole or not at all.
+pub(crate) fn save(file: &std::path::Path, counts: &[Count]) -> Result<(), Fault> {
+    let failed = |e: String| Fault::failed(format!("{}: {e}", file.display()));
+    let mut lines = String::new();
+    for count in counts {
+        lines.push_str(&serde_json::to_string(&Record::Count(count.clone())).map_err(|e| failed(e.to_string()))?);
+        lines.push('\n');
+    }
+    let mut partial = file.as_os_str().to_owned();
+    partial.push(".tmp");
+    std::fs::write(&partial, lines).and_then(|()| std::fs::rename(&partial, file)).map_err(|e| failed(e.to_string()))
+}
+
 fn number(count: Option<u64>) -> String {
     count.map_or(String::new(), |n| n.to_string())
 }

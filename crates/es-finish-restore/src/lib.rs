@@ -4,7 +4,7 @@
 
 use clap::Args as ClapArgs;
 use es_cli::{Exit, Fault, Io};
-use es_client::{Cluster, ENVIRONMENT, Method, Path, UrlFlag, batches};
+use es_client::{Cluster, ENVIRONMENT, Method, Path, UrlFlag, batches, flat};
 use es_records::{IndexSettings, Record, Restore, RestoreState, RestoredIndex, Role};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -109,7 +109,7 @@ fn finish(args: &Args, target: &Cluster, restore: &mut Restore, io: &mut Io) -> 
         let (replicas, refresh) = wanted(args, index);
         // Never null for replicas: 6.1.2 refuses it, and 8.19 makes it 1.
         if let Some(replicas) = replicas.map(|n| json!(n.to_string()))
-            && before[name][REPLICAS] != replicas
+            && before[name].get(REPLICAS) != Some(&replicas)
         {
             changes.entry((REPLICAS, replicas.to_string())).or_default().push(name);
         }
@@ -131,7 +131,7 @@ fn finish(args: &Args, target: &Cluster, restore: &mut Restore, io: &mut Io) -> 
     for index in &mut restore.indices {
         let kept = &after[&index.target_index];
         let (replicas, refresh) = wanted(args, index);
-        let same_replicas = replicas.is_none_or(|n| kept[REPLICAS] == json!(n.to_string()));
+        let same_replicas = replicas.is_none_or(|n| kept.get(REPLICAS) == Some(&json!(n.to_string())));
         let same_refresh = kept.get(REFRESH).and_then(Value::as_str) == refresh.as_deref();
         if !same_replicas || !same_refresh {
             return Err(Fault::failed(format!(
@@ -167,12 +167,11 @@ fn settings(target: &Cluster, names: &[String]) -> Result<BTreeMap<String, Map<S
     let mut found = BTreeMap::new();
     for list in batches(names.iter().map(String::as_str)) {
         let path = Path::of([list.as_str(), "_settings", &format!("{REPLICAS},{REFRESH}")])
-            .query("flat_settings", "true")
             .query("ignore_unavailable", "true");
         let answer = target.get(&path).map_err(|e| e.fault("reading them"))?;
         for name in list.split(',') {
-            if let Some(settings) = answer[name]["settings"].as_object() {
-                found.insert(name.to_string(), settings.clone());
+            if let Some(index) = answer.get(name) {
+                found.insert(name.to_string(), flat(&index["settings"]));
             }
         }
     }

@@ -165,9 +165,9 @@ mod tests {
     #[test]
     fn a_plan_becomes_as_few_restores_as_renames_allow() {
         let row = |index: &str, target: &str| PlanRow { index: index.into(), target_index: target.into() };
-        let groups = by_plan(&[row("a", "a"), row("b", "b"), row("c", "new-c"), row("d", "new-d"), row("e", "other")]);
+        let groups = by_plan(&[row("a", "a"), row("b", "b"), row("c", "new-c"), row("d", "new-d"), row("e", "xyz")]);
         let sizes: Vec<_> = groups.iter().map(|g| (g.rename.clone().map(|r| r.1), g.pairs.len())).collect();
-        assert_eq!(sizes, [(None, 2), (Some("new-$1".into()), 2), (Some("other".into()), 1)]);
+        assert_eq!(sizes, [(None, 2), (Some("new-$1".into()), 2), (Some("xyz".into()), 1)]);
     }
 
     #[test]

@@ -142,8 +142,7 @@ impl Server {
     }
 
     fn order(&self, order: &str) -> Value {
-        let asked = Client::from_env()
-            .and_then(|client| client.ask(&json!({"do": order, "name": self.name})));
+        let asked = Client::from_env().and_then(|client| client.ask(&json!({"do": order, "name": self.name})));
         match asked {
             Ok(answer) => answer,
             Err(error) => panic!("{error:#}"),
@@ -157,12 +156,7 @@ impl Server {
     #[must_use]
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let url = format!("{}/{}", self.url, path.trim_start_matches('/'));
-        match crate::http::call(
-            &crate::http::agent(Duration::from_secs(60)),
-            method,
-            &url,
-            body,
-        ) {
+        match crate::http::call(&crate::http::agent(Duration::from_secs(60)), method, &url, body) {
             Ok(answer) => answer,
             Err(error) => panic!("{error:#}"),
         }
@@ -177,9 +171,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn at(socket: &Path) -> Self {
-        Self {
-            socket: socket.to_owned(),
-        }
+        Self { socket: socket.to_owned() }
     }
 
     pub(crate) fn from_env() -> Result<Self> {
@@ -195,8 +187,7 @@ impl Client {
     /// Fetching is done here, not in the daemon, so that its complaints reach the one who asked.
     pub(crate) fn start(&self, server: &str, name: &str, options: &Options) -> Result<Server> {
         cache::prepare(Entry::find(server)?)?;
-        let answer =
-            self.ask(&json!({"do": "start", "server": server, "name": name, "options": options}))?;
+        let answer = self.ask(&json!({"do": "start", "server": server, "name": name, "options": options}))?;
         Ok(serde_json::from_value(answer)?)
     }
 
@@ -212,8 +203,7 @@ impl Client {
         writeln!(stream, "{request}")?;
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line)?;
-        let mut answer: Value =
-            serde_json::from_str(&line).context("the bed ended without an answer")?;
+        let mut answer: Value = serde_json::from_str(&line).context("the bed ended without an answer")?;
         match answer["error"].as_str() {
             Some(error) => Err(anyhow!("{error}")),
             None => Ok(answer["ok"].take()),

@@ -36,18 +36,13 @@ pub(crate) fn prepare(entry: &Entry) -> Result<Prepared> {
     let jdk = Jdk::find()?;
     let cache = directory()?;
 
-    let jars = cache
-        .join("servers")
-        .join(format!("{}-{:016x}", entry.name, hash(&[entry.pom])));
-    once(&jars, |draft| fetch(entry, &jdk, draft))
-        .with_context(|| format!("fetching the jars of {}", entry.name))?;
+    let jars = cache.join("servers").join(format!("{}-{:016x}", entry.name, hash(&[entry.pom])));
+    once(&jars, |draft| fetch(entry, &jdk, draft)).with_context(|| format!("fetching the jars of {}", entry.name))?;
 
     let mut parts = vec![entry.pom, jdk.version.as_str()];
     let sources = entry.launcher().into_iter().chain(entry.rest_root());
     parts.extend(sources.flat_map(|(name, text)| [name, text]));
-    let classes = cache
-        .join("launchers")
-        .join(format!("{}-{:016x}", entry.name, hash(&parts)));
+    let classes = cache.join("launchers").join(format!("{}-{:016x}", entry.name, hash(&parts)));
     let library = jars.join("lib");
     once(&classes, |draft| {
         compile(&jdk, &library, &entry.launcher(), &draft.join("launcher"))?;
@@ -81,24 +76,17 @@ fn once(target: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     if target.is_dir() {
         return Ok(());
     }
-    let parent = target
-        .parent()
-        .context("a cache entry has a parent directory")?;
+    let parent = target.parent().context("a cache entry has a parent directory")?;
     fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
     let lock_path = target.with_added_extension("lock");
-    let lock =
-        File::create(&lock_path).with_context(|| format!("creating {}", lock_path.display()))?;
-    lock.lock()
-        .with_context(|| format!("locking {}", lock_path.display()))?;
+    let lock = File::create(&lock_path).with_context(|| format!("creating {}", lock_path.display()))?;
+    lock.lock().with_context(|| format!("locking {}", lock_path.display()))?;
     if target.is_dir() {
         return Ok(());
     }
-    let draft = tempfile::Builder::new()
-        .prefix(".draft-")
-        .tempdir_in(parent)?;
+    let draft = tempfile::Builder::new().prefix(".draft-").tempdir_in(parent)?;
     make(draft.path())?;
-    fs::rename(draft.path(), target)
-        .with_context(|| format!("renaming to {}", target.display()))?;
+    fs::rename(draft.path(), target).with_context(|| format!("renaming to {}", target.display()))?;
     Ok(())
 }
 
@@ -119,18 +107,12 @@ fn fetch(entry: &Entry, jdk: &Jdk, draft: &Path) -> Result<()> {
     let output = match output {
         Ok(output) => output,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            bail!(
-                "no mvn on PATH, and it fetches the servers: install it, e.g. with `apt-get install maven`"
-            )
+            bail!("no mvn on PATH, and it fetches the servers: install it, e.g. with `apt-get install maven`")
         }
         Err(error) => return Err(error).context("running mvn"),
     };
     if !output.status.success() {
-        bail!(
-            "mvn ended with {}:\n{}",
-            output.status,
-            String::from_utf8_lossy(&output.stdout).trim()
-        );
+        bail!("mvn ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stdout).trim());
     }
     for file in fs::read_dir(&library)? {
         let name = file?.file_name();
@@ -151,22 +133,13 @@ fn compile(jdk: &Jdk, library: &Path, sources: &[Source], classes: &Path) -> Res
     javac.args(["-proc:none", "-nowarn", "-encoding", "UTF-8", "-cp"]);
     javac.arg(library.join("*")).arg("-d").arg(classes);
     for (name, source) in sources {
-        let file = Path::new(name)
-            .file_name()
-            .context("a source has a file name")?;
+        let file = Path::new(name).file_name().context("a source has a file name")?;
         fs::write(text.path().join(file), source)?;
         javac.arg(text.path().join(file));
     }
-    let output = javac
-        .stdin(Stdio::null())
-        .output()
-        .context("running javac")?;
+    let output = javac.stdin(Stdio::null()).output().context("running javac")?;
     if !output.status.success() {
-        bail!(
-            "javac ended with {}:\n{}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        bail!("javac ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(())
 }
@@ -175,11 +148,7 @@ fn compile(jdk: &Jdk, library: &Path, sources: &[Source], classes: &Path) -> Res
 fn hash(parts: &[&str]) -> u64 {
     let mut state = 0xcbf2_9ce4_8422_2325_u64;
     for part in parts {
-        for byte in (part.len() as u64)
-            .to_le_bytes()
-            .iter()
-            .chain(part.as_bytes())
-        {
+        for byte in (part.len() as u64).to_le_bytes().iter().chain(part.as_bytes()) {
             state = (state ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     }
@@ -197,22 +166,14 @@ impl Jdk {
     /// JAVA_HOME if it is new enough, else the best of the usual places, else the one on PATH.
     fn find() -> Result<Self> {
         let mut seen = Vec::new();
-        let named = env::var_os("JAVA_HOME")
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from);
+        let named = env::var_os("JAVA_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
         if let Some((jdk, major)) = named.and_then(Self::at) {
             if major >= OLDEST_JDK {
                 return Ok(jdk);
             }
             seen.push((major, jdk));
         }
-        for place in [
-            "/usr/lib/jvm",
-            "/usr/lib64/jvm",
-            "/usr/java",
-            "/opt/java",
-            "/Library/Java/JavaVirtualMachines",
-        ] {
+        for place in ["/usr/lib/jvm", "/usr/lib64/jvm", "/usr/java", "/opt/java", "/Library/Java/JavaVirtualMachines"] {
             let Ok(entries) = fs::read_dir(place) else {
                 continue;
             };
@@ -223,10 +184,7 @@ impl Jdk {
         }
         seen.extend(Self::on_path().map(|(jdk, major)| (major, jdk)));
 
-        let found: Vec<_> = seen
-            .iter()
-            .map(|(_, jdk)| format!("{} at {}", jdk.version, jdk.home.display()))
-            .collect();
+        let found: Vec<_> = seen.iter().map(|(_, jdk)| format!("{} at {}", jdk.version, jdk.home.display())).collect();
         // The preferred one, else the oldest that will do: it is the nearest to what the servers were made for.
         let best = seen
             .into_iter()
@@ -237,11 +195,7 @@ impl Jdk {
             None => bail!(
                 "no JDK {OLDEST_JDK} or newer, and it runs the servers (found: {}): install one, e.g. with \
                  `apt-get install openjdk-{OLDEST_JDK}-jdk-headless`, or set JAVA_HOME",
-                if found.is_empty() {
-                    "none".to_owned()
-                } else {
-                    found.join(", ")
-                }
+                if found.is_empty() { "none".to_owned() } else { found.join(", ") }
             ),
         }
     }
@@ -260,11 +214,7 @@ impl Jdk {
             return None;
         }
         let release = fs::read_to_string(home.join("release")).ok()?;
-        let version = release
-            .lines()
-            .find_map(|line| line.strip_prefix("JAVA_VERSION="))?
-            .trim_matches('"')
-            .to_owned();
+        let version = release.lines().find_map(|line| line.strip_prefix("JAVA_VERSION="))?.trim_matches('"').to_owned();
         let major = version.split(['.', '-', '+']).next()?.parse().ok()?;
         Some((Self { home, version }, major))
     }
@@ -290,10 +240,7 @@ mod tests {
         });
         assert_eq!(result.unwrap_err().to_string(), "cut off");
         assert!(!target.exists());
-        let left: Vec<_> = fs::read_dir(scratch.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
+        let left: Vec<_> = fs::read_dir(scratch.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["entry.lock"]);
     }
 
@@ -311,11 +258,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         fs::create_dir(scratch.path().join("bin")).unwrap();
         fs::write(scratch.path().join("bin/javac"), "").unwrap();
-        fs::write(
-            scratch.path().join("release"),
-            "IMPLEMENTOR=\"x\"\nJAVA_VERSION=\"25.0.1\"\n",
-        )
-        .unwrap();
+        fs::write(scratch.path().join("release"), "IMPLEMENTOR=\"x\"\nJAVA_VERSION=\"25.0.1\"\n").unwrap();
         let (jdk, major) = Jdk::at(scratch.path().to_owned()).unwrap();
         assert_eq!((jdk.version.as_str(), major), ("25.0.1", 25));
     }

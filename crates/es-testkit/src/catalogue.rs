@@ -37,13 +37,7 @@ macro_rules! entry {
             name: concat!($name, "-", $version),
             version: $version,
             family: Family::$family,
-            pom: include_str!(concat!(
-                "../../../tests/servers/",
-                $name,
-                "-",
-                $version,
-                "/pom.xml"
-            )),
+            pom: include_str!(concat!("../../../tests/servers/", $name, "-", $version, "/pom.xml")),
             heap: $heap,
         }
     };
@@ -68,10 +62,7 @@ pub(crate) type Source = (&'static str, &'static str);
 
 macro_rules! source {
     ($path:literal) => {
-        (
-            $path,
-            include_str!(concat!("../../../tests/servers/launchers/", $path)),
-        )
+        ($path, include_str!(concat!("../../../tests/servers/launchers/", $path)))
     };
 }
 
@@ -80,25 +71,15 @@ const ROOT_HANDLER: Source = source!("RootHandler.java");
 
 impl Entry {
     pub(crate) fn find(name: &str) -> Result<&'static Self> {
-        SERVERS
-            .iter()
-            .find(|entry| entry.name == name)
-            .ok_or_else(|| {
-                let known: Vec<_> = SERVERS.iter().map(|entry| entry.name).collect();
-                anyhow!(
-                    "no server is called {name:?}; there are {} and s3",
-                    known.join(", ")
-                )
-            })
+        SERVERS.iter().find(|entry| entry.name == name).ok_or_else(|| {
+            let known: Vec<_> = SERVERS.iter().map(|entry| entry.name).collect();
+            anyhow!("no server is called {name:?}; there are {} and s3", known.join(", "))
+        })
     }
 
     /// The leading number of the version.
     pub(crate) fn major(&self) -> u32 {
-        self.version
-            .split('.')
-            .next()
-            .and_then(|major| major.parse().ok())
-            .unwrap_or(0)
+        self.version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0)
     }
 
     /// The class with the launcher's `main`.
@@ -136,9 +117,7 @@ impl Entry {
     /// Whether a jar belongs to the HTTP module of 8.x and 9.x, and so must stay off the class path.
     pub(crate) fn is_module_jar(&self, jar: &str) -> bool {
         self.family == Family::Elasticsearch8
-            && ["netty-", "transport-netty4-", "elasticsearch-ssl-config-"]
-                .iter()
-                .any(|prefix| jar.starts_with(prefix))
+            && ["netty-", "transport-netty4-", "elasticsearch-ssl-config-"].iter().any(|prefix| jar.starts_with(prefix))
     }
 
     /// Plugins the launcher loads from the class path.
@@ -172,19 +151,13 @@ mod tests {
     #[test]
     fn an_unknown_server_is_named_with_the_known_ones() {
         let text = Entry::find("elasticsearch-2").unwrap_err().to_string();
-        assert!(text.starts_with(
-            "no server is called \"elasticsearch-2\"; there are elasticsearch-5.5.2, "
-        ));
+        assert!(text.starts_with("no server is called \"elasticsearch-2\"; there are elasticsearch-5.5.2, "));
     }
 
     #[test]
     fn every_pom_names_the_version_of_its_server() {
         for entry in SERVERS {
-            assert!(
-                entry.pom.contains(&format!("<version>{}", entry.version)),
-                "{}",
-                entry.name
-            );
+            assert!(entry.pom.contains(&format!("<version>{}", entry.version)), "{}", entry.name);
         }
     }
 }

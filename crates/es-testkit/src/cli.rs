@@ -24,11 +24,7 @@ use crate::{cache, daemon, s3};
 const GRACE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Parser)]
-#[command(
-    name = "es-testbed",
-    version,
-    about = "Keep real Elasticsearch, OpenSearch and S3 servers for tests"
-)]
+#[command(name = "es-testbed", version, about = "Keep real Elasticsearch, OpenSearch and S3 servers for tests")]
 struct Cli {
     /// Socket of the bed
     #[arg(long, global = true, env = SOCKET, value_name = "PATH")]
@@ -195,11 +191,7 @@ fn act(cli: &Cli) -> Result<ExitCode> {
         Action::ServeS3(serve) => s3::serve(serve)?,
         Action::Fetch(fetch) => {
             let all = || SERVERS.iter().map(|entry| entry.name.to_owned()).collect();
-            let names: Vec<String> = if fetch.servers.is_empty() {
-                all()
-            } else {
-                fetch.servers.clone()
-            };
+            let names: Vec<String> = if fetch.servers.is_empty() { all() } else { fetch.servers.clone() };
             for name in names {
                 let began = Instant::now();
                 cache::prepare(Entry::find(&name)?)?;
@@ -223,36 +215,21 @@ fn act(cli: &Cli) -> Result<ExitCode> {
             let client = client(cli)?;
             let name = start.name.as_deref().unwrap_or(&start.server);
             if start.server == "s3" {
-                print(&serde_json::to_value(
-                    client.start_s3(name, &start.bucket)?,
-                )?)?;
+                print(&serde_json::to_value(client.start_s3(name, &start.bucket)?)?)?;
             } else {
                 let options = Options {
-                    repository_root: start
-                        .repository_root
-                        .as_ref()
-                        .map(std::path::absolute)
-                        .transpose()?,
+                    repository_root: start.repository_root.as_ref().map(std::path::absolute).transpose()?,
                     settings: start.settings.clone(),
                     s3: start.s3.clone(),
                 };
-                print(&serde_json::to_value(client.start(
-                    &start.server,
-                    name,
-                    &options,
-                )?)?)?;
+                print(&serde_json::to_value(client.start(&start.server, name, &options)?)?)?;
             }
         }
         Action::Kill(named) => order(cli, "kill", named)?,
         Action::Restart(named) => order(cli, "restart", named)?,
         Action::StopServer(named) => order(cli, "stop-server", named)?,
         Action::List => {
-            for server in client(cli)?
-                .ask(&json!({"do": "list"}))?
-                .as_array()
-                .into_iter()
-                .flatten()
-            {
+            for server in client(cli)?.ask(&json!({"do": "list"}))?.as_array().into_iter().flatten() {
                 print(server)?;
             }
         }
@@ -311,11 +288,7 @@ impl Started {
             bail!("the bed did not start: {}", words.trim());
         }
         // From here on the daemon removes the directory.
-        Ok(Self {
-            lifeline: daemon.stdin.take(),
-            directory: directory.keep(),
-            daemon,
-        })
+        Ok(Self { lifeline: daemon.stdin.take(), directory: directory.keep(), daemon })
     }
 
     fn socket(&self) -> PathBuf {
@@ -350,10 +323,7 @@ fn run_with_bed(run: &Run) -> Result<ExitCode> {
     });
 
     let bed = Started::new()?;
-    let spawned = Command::new(&run.command[0])
-        .args(&run.command[1..])
-        .env(SOCKET, bed.socket())
-        .spawn();
+    let spawned = Command::new(&run.command[0]).args(&run.command[1..]).env(SOCKET, bed.socket()).spawn();
     let mut command = match spawned {
         Ok(command) => command,
         Err(error) => {
@@ -401,24 +371,11 @@ fn keep(socket: &Path) -> Result<()> {
     let client = Client::at(socket);
     client.ask(&json!({"do": "keep"}))?;
     let mut stderr = io::stderr();
-    for server in client
-        .ask(&json!({"do": "list"}))?
-        .as_array()
-        .into_iter()
-        .flatten()
-    {
+    for server in client.ask(&json!({"do": "list"}))?.as_array().into_iter().flatten() {
         let text = |key: &str| server[key].as_str().unwrap_or_default().to_owned();
         writeln!(stderr, "es-testbed: {} is at {}", text("name"), text("url"))?;
     }
-    writeln!(
-        stderr,
-        "es-testbed: to use it: export {SOCKET}={}",
-        socket.display()
-    )?;
-    writeln!(
-        stderr,
-        "es-testbed: to stop it: es-testbed stop --socket {}",
-        socket.display()
-    )?;
+    writeln!(stderr, "es-testbed: to use it: export {SOCKET}={}", socket.display())?;
+    writeln!(stderr, "es-testbed: to stop it: es-testbed stop --socket {}", socket.display())?;
     Ok(())
 }

@@ -35,13 +35,8 @@ const S3_REGION: &str = "ap-northeast-2";
 /// What to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
-    Node {
-        entry: &'static str,
-        options: Options,
-    },
-    S3 {
-        bucket: String,
-    },
+    Node { entry: &'static str, options: Options },
+    S3 { bucket: String },
 }
 
 /// One server of the bed, running or not.
@@ -74,16 +69,12 @@ struct Daemon {
 
 /// Serves the bed in `directory` until its lifeline on standard input ends, a signal comes or it is told to stop.
 pub(crate) fn run(directory: &Path) -> Result<()> {
-    let listener =
-        UnixListener::bind(directory.join("socket")).context("binding the bed's socket")?;
+    let listener = UnixListener::bind(directory.join("socket")).context("binding the bed's socket")?;
     fs::create_dir_all(directory.join("repository"))?;
     let (end, ended) = mpsc::channel();
     let daemon = Arc::new(Daemon {
         directory: directory.to_owned(),
-        state: Mutex::new(State {
-            last_port: first_port(),
-            ..State::default()
-        }),
+        state: Mutex::new(State { last_port: first_port(), ..State::default() }),
         end: Mutex::new(end.clone()),
     });
 
@@ -129,11 +120,7 @@ impl Daemon {
     }
 
     fn end(&self) {
-        let _ = self
-            .end
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .send(());
+        let _ = self.end.lock().unwrap_or_else(PoisonError::into_inner).send(());
     }
 
     fn close(&self) {
@@ -163,10 +150,7 @@ impl Daemon {
         if BufReader::new(&stream).read_line(&mut line).is_err() {
             return;
         }
-        let answer = match serde_json::from_str(&line)
-            .map_err(Into::into)
-            .and_then(|request| self.answer(&request))
-        {
+        let answer = match serde_json::from_str(&line).map_err(Into::into).and_then(|request| self.answer(&request)) {
             Ok(Value::Null) => {
                 // Told to stop: the connection stays open until the process ends, which tells the asker when.
                 self.end();
@@ -181,39 +165,21 @@ impl Daemon {
     }
 
     fn answer(&self, request: &Value) -> Result<Value> {
-        let text = |key: &str| {
-            request[key]
-                .as_str()
-                .with_context(|| format!("the request lacks {key}"))
-        };
+        let text = |key: &str| request[key].as_str().with_context(|| format!("the request lacks {key}"));
         match text("do")? {
             "start" => {
                 let entry = Entry::find(text("server")?)?;
                 let options = serde_json::from_value(request["options"].clone())?;
-                self.start(
-                    text("name")?,
-                    Kind::Node {
-                        entry: entry.name,
-                        options,
-                    },
-                )
+                self.start(text("name")?, Kind::Node { entry: entry.name, options })
             }
-            "start-s3" => self.start(
-                text("name")?,
-                Kind::S3 {
-                    bucket: text("bucket")?.to_owned(),
-                },
-            ),
+            "start-s3" => self.start(text("name")?, Kind::S3 { bucket: text("bucket")?.to_owned() }),
             "restart" => self.restart(text("name")?),
             "kill" => self.halt(text("name")?, Signal::KILL),
             "stop-server" => self.halt(text("name")?, Signal::TERM),
             "list" => {
                 let mut state = self.lock();
                 let names: Vec<String> = state.nodes.keys().cloned().collect();
-                Ok(names
-                    .iter()
-                    .map(|name| self.describe(&mut state, name))
-                    .collect())
+                Ok(names.iter().map(|name| self.describe(&mut state, name)).collect())
             }
             "keep" => {
                 self.lock().keep = true;
@@ -239,10 +205,7 @@ impl Daemon {
             let mut state = self.lock();
             if let Some(node) = state.nodes.get_mut(name) {
                 if node.kind != kind {
-                    bail!(
-                        "{name} is there already, started differently: {:?}",
-                        node.kind
-                    );
+                    bail!("{name} is there already, started differently: {:?}", node.kind);
                 }
                 if node.is_running() {
                     return Ok(self.describe(&mut state, name));
@@ -256,14 +219,7 @@ impl Daemon {
                     Kind::Node { entry, .. } => Entry::find(entry)?.version.to_owned(),
                     Kind::S3 { .. } => String::new(),
                 };
-                let node = Node {
-                    kind,
-                    home,
-                    port,
-                    transport_port,
-                    child: None,
-                    version,
-                };
+                let node = Node { kind, home, port, transport_port, child: None, version };
                 state.nodes.insert(name.to_owned(), node);
             }
         }
@@ -280,8 +236,7 @@ impl Daemon {
     fn halt(&self, name: &str, signal: Signal) -> Result<Value> {
         // SIGKILL takes no turn: killing a server in the middle of its start is a test of its own.
         let turn = self.turn(name);
-        let _turn =
-            (signal == Signal::TERM).then(|| turn.lock().unwrap_or_else(PoisonError::into_inner));
+        let _turn = (signal == Signal::TERM).then(|| turn.lock().unwrap_or_else(PoisonError::into_inner));
         self.take_down(name, signal)?;
         Ok(self.describe(&mut self.lock(), name))
     }
@@ -291,24 +246,15 @@ impl Daemon {
         let mut signal = Some(signal);
         loop {
             let mut state = self.lock();
-            let node = state
-                .nodes
-                .get_mut(name)
-                .with_context(|| format!("no server is called {name:?} here"))?;
+            let node = state.nodes.get_mut(name).with_context(|| format!("no server is called {name:?} here"))?;
             if !node.is_running() {
                 return Ok(());
             }
-            let child = node
-                .child
-                .as_mut()
-                .context("a running server has a process")?;
+            let child = node.child.as_mut().context("a running server has a process")?;
             if Instant::now() > until {
                 child.kill()?;
             } else if let Some(signal) = signal.take() {
-                let pid = i32::try_from(child.id())
-                    .ok()
-                    .and_then(Pid::from_raw)
-                    .context("no such process id")?;
+                let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("no such process id")?;
                 kill_process(pid, signal)?;
             }
             drop(state);
@@ -318,13 +264,7 @@ impl Daemon {
 
     /// Starts the process of a known server and waits until it answers.
     fn launch(&self, name: &str) -> Result<Value> {
-        let kind = self
-            .lock()
-            .nodes
-            .get(name)
-            .context("a server is known before it is launched")?
-            .kind
-            .clone();
+        let kind = self.lock().nodes.get(name).context("a server is known before it is launched")?.kind.clone();
         let mut command = match &kind {
             Kind::Node { entry, options } => {
                 let entry = Entry::find(entry)?;
@@ -338,23 +278,12 @@ impl Daemon {
             if state.closing {
                 bail!("the bed is being taken down");
             }
-            let node = state
-                .nodes
-                .get_mut(name)
-                .context("a server is known before it is launched")?;
+            let node = state.nodes.get_mut(name).context("a server is known before it is launched")?;
             let log_path = node.home.join("output.log");
             let log = File::options().create(true).append(true).open(&log_path)?;
             // A group of its own, so that Ctrl-C at the terminal reaches `run` alone, which then does it in order.
-            command
-                .stdin(Stdio::piped())
-                .stdout(log.try_clone()?)
-                .stderr(log)
-                .process_group(0);
-            node.child = Some(
-                command
-                    .spawn()
-                    .with_context(|| format!("starting {name}"))?,
-            );
+            command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log).process_group(0);
+            node.child = Some(command.spawn().with_context(|| format!("starting {name}"))?);
             log_path
         };
         self.wait_until_it_answers(name, &kind, &log_path)?;
@@ -367,40 +296,26 @@ impl Daemon {
         loop {
             let port = {
                 let mut state = self.lock();
-                let node = state
-                    .nodes
-                    .get_mut(name)
-                    .context("a server is known before it is launched")?;
+                let node = state.nodes.get_mut(name).context("a server is known before it is launched")?;
                 if !node.is_running() {
-                    bail!(
-                        "{name} ended before it answered; its last words in {}:\n{}",
-                        log.display(),
-                        tail(log)
-                    );
+                    bail!("{name} ended before it answered; its last words in {}:\n{}", log.display(), tail(log));
                 }
                 node.port
             };
             let up = match kind {
                 Kind::S3 { .. } => TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok(),
                 // A node answers before it has read its own state back; until then its health is red.
-                Kind::Node { .. } => http::call(
-                    &agent,
-                    "GET",
-                    &format!("http://127.0.0.1:{port}/_cluster/health"),
-                    None,
-                )
-                .is_ok_and(|(status, health)| status == 200 && health["status"] != "red"),
+                Kind::Node { .. } => {
+                    http::call(&agent, "GET", &format!("http://127.0.0.1:{port}/_cluster/health"), None)
+                        .is_ok_and(|(status, health)| status == 200 && health["status"] != "red")
+                }
             };
             if up {
                 return Ok(());
             }
             if Instant::now() > until {
                 let seconds = START_TIMEOUT.as_secs();
-                bail!(
-                    "{name} did not answer within {seconds} s; its last words in {}:\n{}",
-                    log.display(),
-                    tail(log)
-                );
+                bail!("{name} did not answer within {seconds} s; its last words in {}:\n{}", log.display(), tail(log));
             }
             thread::sleep(Duration::from_millis(50));
         }
@@ -442,25 +357,13 @@ impl Daemon {
     }
 
     fn repository_root(&self, options: &Options) -> PathBuf {
-        options
-            .repository_root
-            .clone()
-            .unwrap_or_else(|| self.directory.join("repository"))
+        options.repository_root.clone().unwrap_or_else(|| self.directory.join("repository"))
     }
 
-    fn node_command(
-        &self,
-        name: &str,
-        entry: &Entry,
-        prepared: &Prepared,
-        options: &Options,
-    ) -> Result<Command> {
+    fn node_command(&self, name: &str, entry: &Entry, prepared: &Prepared, options: &Options) -> Result<Command> {
         let (home, port, transport_port) = {
             let state = self.lock();
-            let node = state
-                .nodes
-                .get(name)
-                .context("a server is known before it is launched")?;
+            let node = state.nodes.get(name).context("a server is known before it is launched")?;
             (node.home.clone(), node.port, node.transport_port)
         };
         let root = self.repository_root(options);
@@ -474,33 +377,22 @@ impl Daemon {
             ("network.host".to_owned(), "127.0.0.1".to_owned()),
             ("http.port".to_owned(), port.to_string()),
             (transport_key(entry).to_owned(), transport_port.to_string()),
-            (
-                "cluster.routing.allocation.disk.threshold_enabled".to_owned(),
-                "false".to_owned(),
-            ),
+            ("cluster.routing.allocation.disk.threshold_enabled".to_owned(), "false".to_owned()),
             // On two cores the default is one thread, behind which every snapshot call queues.
             ("thread_pool.snapshot.max".to_owned(), "5".to_owned()),
         ];
         if entry.family == Family::ClusterRunner {
-            settings.retain(|(key, _)| {
-                !["path.home", "cluster.name", "node.name"].contains(&key.as_str())
-            });
+            settings.retain(|(key, _)| !["path.home", "cluster.name", "node.name"].contains(&key.as_str()));
         } else {
             settings.push(("discovery.type".to_owned(), "single-node".to_owned()));
         }
-        if matches!(
-            entry.family,
-            Family::Elasticsearch7 | Family::OpenSearch | Family::OpenSearch3
-        ) {
+        if matches!(entry.family, Family::Elasticsearch7 | Family::OpenSearch | Family::OpenSearch3) {
             settings.push(("transport.type".to_owned(), "netty4".to_owned()));
             settings.push(("http.type".to_owned(), "netty4".to_owned()));
         }
         if entry.family == Family::Elasticsearch8 {
             // Tests delete by pattern, which 8.x refuses by default.
-            settings.push((
-                "action.destructive_requires_name".to_owned(),
-                "false".to_owned(),
-            ));
+            settings.push(("action.destructive_requires_name".to_owned(), "false".to_owned()));
         }
         let mut secrets = Vec::new();
         if let Some(s3) = &options.s3 {
@@ -512,47 +404,23 @@ impl Daemon {
             ("home".to_owned(), home.display().to_string()),
             ("cluster".to_owned(), format!("testbed-{name}")),
             ("plugins".to_owned(), entry.plugins().join(",")),
-            (
-                "module_jars".to_owned(),
-                prepared.modules.display().to_string(),
-            ),
-            (
-                "rest_root".to_owned(),
-                prepared.rest_root.display().to_string(),
-            ),
+            ("module_jars".to_owned(), prepared.modules.display().to_string()),
+            ("rest_root".to_owned(), prepared.rest_root.display().to_string()),
         ];
-        orders.extend(
-            settings
-                .into_iter()
-                .map(|(key, value)| (format!("setting.{key}"), value)),
-        );
-        orders.extend(
-            secrets
-                .into_iter()
-                .map(|(key, value)| (format!("secret.{key}"), value)),
-        );
+        orders.extend(settings.into_iter().map(|(key, value)| (format!("setting.{key}"), value)));
+        orders.extend(secrets.into_iter().map(|(key, value)| (format!("secret.{key}"), value)));
         let file = home.join("orders.properties");
-        let text: String = orders
-            .iter()
-            .map(|(key, value)| property(key, value))
-            .collect();
+        let text: String = orders.iter().map(|(key, value)| property(key, value)).collect();
         fs::write(&file, text)?;
 
         let mut java = Command::new(prepared.jdk.home.join("bin/java"));
         java.arg(format!("-Xmx{}m", entry.heap))
             // Both make a small heap on few cores quicker to start and lighter to keep.
             .args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
-            .arg(format!(
-                "-Djava.io.tmpdir={}",
-                make(&home.join("tmp"))?.display()
-            ))
+            .arg(format!("-Djava.io.tmpdir={}", make(&home.join("tmp"))?.display()))
             .args(flags(entry, &home)?)
             .arg("-cp")
-            .arg(format!(
-                "{}:{}/*",
-                prepared.launcher.display(),
-                prepared.jars.display()
-            ))
+            .arg(format!("{}:{}/*", prepared.launcher.display(), prepared.jars.display()))
             .arg(entry.main_class())
             .arg(&file)
             .current_dir(&home)
@@ -568,23 +436,14 @@ impl Daemon {
         secrets: &mut Vec<(String, String)>,
     ) -> Result<()> {
         if entry.family != Family::OpenSearch3 {
-            bail!(
-                "{} has no S3 repositories: their plugin is published for OpenSearch 3 only",
-                entry.name
-            );
+            bail!("{} has no S3 repositories: their plugin is published for OpenSearch 3 only", entry.name);
         }
         let state = self.lock();
-        let node = state
-            .nodes
-            .get(s3)
-            .filter(|node| matches!(node.kind, Kind::S3 { .. }));
+        let node = state.nodes.get(s3).filter(|node| matches!(node.kind, Kind::S3 { .. }));
         let node = node.with_context(|| format!("no S3 server is called {s3:?} here"))?;
         let client = "s3.client.default";
         settings.extend([
-            (
-                format!("{client}.endpoint"),
-                format!("http://127.0.0.1:{}", node.port),
-            ),
+            (format!("{client}.endpoint"), format!("http://127.0.0.1:{}", node.port)),
             (format!("{client}.region"), S3_REGION.to_owned()),
             (format!("{client}.path_style_access"), "true".to_owned()),
         ]);
@@ -597,10 +456,7 @@ impl Daemon {
 
     fn s3_command(&self, name: &str, bucket: &str) -> Result<Command> {
         let state = self.lock();
-        let node = state
-            .nodes
-            .get(name)
-            .context("a server is known before it is launched")?;
+        let node = state.nodes.get(name).context("a server is known before it is launched")?;
         let root = make(&node.home.join("root"))?;
         make(&root.join(bucket))?;
         let mut command = Command::new(env::current_exe()?);
@@ -609,40 +465,26 @@ impl Daemon {
             .arg("--root")
             .arg(root)
             .args(["--port", &node.port.to_string(), "--region", S3_REGION])
-            .args([
-                "--access-key",
-                &access_key(name),
-                "--secret-key",
-                &secret_key(name),
-            ]);
+            .args(["--access-key", &access_key(name), "--secret-key", &secret_key(name)]);
         Ok(command)
     }
 }
 
 impl Node {
     fn is_running(&mut self) -> bool {
-        self.child
-            .as_mut()
-            .is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 }
 
 /// Keys that look like keys, so that a tool's checks and redactions meet the real shape.
 fn access_key(name: &str) -> String {
     let upper = name.to_uppercase();
-    let letters = upper
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .chain(std::iter::repeat('X'));
+    let letters = upper.chars().filter(char::is_ascii_alphanumeric).chain(std::iter::repeat('X'));
     format!("AKIA{}", letters.take(16).collect::<String>())
 }
 
 fn secret_key(name: &str) -> String {
-    let letters = name
-        .chars()
-        .rev()
-        .filter(char::is_ascii_alphanumeric)
-        .chain("testbed/Secret+Key".chars().cycle());
+    let letters = name.chars().rev().filter(char::is_ascii_alphanumeric).chain("testbed/Secret+Key".chars().cycle());
     letters.take(40).collect()
 }
 
@@ -652,11 +494,7 @@ fn make(directory: &Path) -> Result<PathBuf> {
 }
 
 fn transport_key(entry: &Entry) -> &'static str {
-    if entry.family == Family::ClusterRunner {
-        "transport.tcp.port"
-    } else {
-        "transport.port"
-    }
+    if entry.family == Family::ClusterRunner { "transport.tcp.port" } else { "transport.port" }
 }
 
 /// JVM flags a family needs beyond heap and class path.
@@ -668,10 +506,7 @@ fn flags(entry: &Entry, home: &Path) -> Result<Vec<String>> {
         (Family::OpenSearch3, _) => vec![
             "-Dopensearch.set.netty.runtime.available.processors=false".to_owned(),
             // repository-s3 fails with a null pointer without it.
-            format!(
-                "-Dopensearch.path.conf={}",
-                make(&home.join("config"))?.display()
-            ),
+            format!("-Dopensearch.path.conf={}", make(&home.join("config"))?.display()),
             format!("-Daws.region={S3_REGION}"),
             "--add-modules=jdk.incubator.vector".to_owned(),
             "--enable-native-access=ALL-UNNAMED".to_owned(),
@@ -706,16 +541,8 @@ fn native_libraries(home: &Path) -> Result<PathBuf> {
 
 /// One line of a Java properties file, which is Latin-1 with escapes unless read by a UTF-8 reader, as it is here.
 fn property(key: &str, value: &str) -> String {
-    let escaped = |text: &str| {
-        text.replace('\\', "\\\\")
-            .replace('\n', "\\n")
-            .replace([' '], "\\ ")
-    };
-    format!(
-        "{}={}\n",
-        escaped(key).replace(':', "\\:").replace('=', "\\="),
-        escaped(value)
-    )
+    let escaped = |text: &str| text.replace('\\', "\\\\").replace('\n', "\\n").replace([' '], "\\ ");
+    format!("{}={}\n", escaped(key).replace(':', "\\:").replace('=', "\\="), escaped(value))
 }
 
 fn tail(log: &Path) -> String {
@@ -754,10 +581,7 @@ mod tests {
     #[test]
     fn keys_have_the_length_of_real_ones() {
         assert_eq!(access_key("s3").len(), 20);
-        assert_eq!(
-            secret_key("a-rather-long-name-for-an-s3-server-of-tests").len(),
-            40
-        );
+        assert_eq!(secret_key("a-rather-long-name-for-an-s3-server-of-tests").len(), 40);
     }
 
     #[test]

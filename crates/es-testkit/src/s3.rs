@@ -30,10 +30,7 @@ pub(crate) struct Serve {
 
 #[cfg(not(feature = "s3"))]
 pub(crate) fn serve(serve: &Serve) -> Result<()> {
-    anyhow::bail!(
-        "port {}: this es-testbed was built without the feature s3",
-        serve.port
-    )
+    anyhow::bail!("port {}: this es-testbed was built without the feature s3", serve.port)
 }
 
 #[cfg(feature = "s3")]
@@ -51,16 +48,10 @@ pub(crate) fn serve(serve: &Serve) -> Result<()> {
         .map_err(|error| anyhow!("{error:?}"))
         .with_context(|| format!("opening {}", serve.root.display()))?;
     let mut builder = S3ServiceBuilder::new(files);
-    builder.set_auth(SimpleAuth::from_single(
-        serve.access_key.as_str(),
-        serve.secret_key.as_str(),
-    ));
+    builder.set_auth(SimpleAuth::from_single(serve.access_key.as_str(), serve.secret_key.as_str()));
     let service = builder.build();
 
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, serve.port)).await?;
         tokio::spawn(async move {

@@ -52,10 +52,9 @@ const LARGE_EVERY: u64 = 150;
 pub(crate) const WIDE_FIELDS: usize = 600;
 
 const WORDS: &[&str] = &[
-    "search", "cluster", "index", "shard", "replica", "coffee", "java", "cafe", "lucene",
-    "segment", "merge", "refresh", "commit", "snapshot", "restore", "bucket", "region", "node",
-    "master", "query", "filter", "score", "token", "analyzer", "mapping", "document", "field",
-    "value", "daily", "report",
+    "search", "cluster", "index", "shard", "replica", "coffee", "java", "cafe", "lucene", "segment", "merge",
+    "refresh", "commit", "snapshot", "restore", "bucket", "region", "node", "master", "query", "filter", "score",
+    "token", "analyzer", "mapping", "document", "field", "value", "daily", "report",
 ];
 const LEVELS: &[&str] = &["DEBUG", "INFO", "INFO", "INFO", "WARN", "ERROR"];
 const METHODS: &[&str] = &["GET", "GET", "GET", "POST", "PUT", "DELETE"];
@@ -79,16 +78,7 @@ const TEXTS: &[&str] = &[
     "true",
     "1e3",
 ];
-const LONGS: &[i64] = &[
-    i64::MAX,
-    i64::MIN,
-    0,
-    -1,
-    1,
-    9_007_199_254_740_993,
-    -9_007_199_254_740_993,
-    2_147_483_648,
-];
+const LONGS: &[i64] = &[i64::MAX, i64::MIN, 0, -1, 1, 9_007_199_254_740_993, -9_007_199_254_740_993, 2_147_483_648];
 const DOUBLES: &[&str] = &[
     "1.7976931348623157E308",
     "-1.7976931348623157E308",
@@ -111,13 +101,7 @@ const DATES: &[&str] = &[
     "1514764800000",
     "\"2016-02-29\"",
 ];
-const ADDRESSES: &[&str] = &[
-    "127.0.0.1",
-    "255.255.255.255",
-    "::1",
-    "2001:db8::ff00:42:8329",
-    "0.0.0.0",
-];
+const ADDRESSES: &[&str] = &["127.0.0.1", "255.255.255.255", "::1", "2001:db8::ff00:42:8329", "0.0.0.0"];
 
 impl Kind {
     fn code(self) -> u64 {
@@ -152,10 +136,7 @@ impl Kind {
     /// The document of this number; `major` decides between `_parent` and the join field.
     pub(crate) fn document(self, seed: u64, number: u64, revision: u64, major: u32) -> Draft {
         let mut random = Random::new(seed, &[self.code(), number, revision]);
-        let mut draft = Draft {
-            doc_type: "doc",
-            ..Draft::default()
-        };
+        let mut draft = Draft { doc_type: "doc", ..Draft::default() };
         match self {
             Self::Daily { day } => daily(&mut draft, &mut random, day, number),
             Self::Mixed => mixed(&mut draft, &mut random, number),
@@ -173,8 +154,7 @@ impl Kind {
     /// The fields of this kind, for the mapping of each type.
     pub(crate) fn properties(self) -> Value {
         let keyword = json!({"type": "keyword"});
-        let analyzed =
-            json!({"type": "text", "fields": {"raw": {"type": "keyword", "ignore_above": 256}}});
+        let analyzed = json!({"type": "text", "fields": {"raw": {"type": "keyword", "ignore_above": 256}}});
         match self {
             Self::Daily { .. } => json!({
                 "@timestamp": {"type": "date"}, "level": keyword, "host": keyword, "method": keyword, "path": keyword,
@@ -203,12 +183,7 @@ impl Kind {
             Self::Wide => {
                 let kinds = ["keyword", "long", "double", "date", "boolean", "text"];
                 let mut fields: serde_json::Map<_, _> = (0..WIDE_FIELDS)
-                    .map(|field| {
-                        (
-                            format!("field_{field:03}"),
-                            json!({"type": kinds[field % kinds.len()]}),
-                        )
-                    })
+                    .map(|field| (format!("field_{field:03}"), json!({"type": kinds[field % kinds.len()]})))
                     .collect();
                 fields.insert("revision".to_owned(), json!({"type": "integer"}));
                 Value::Object(fields)
@@ -222,11 +197,7 @@ impl Draft {
     /// The source after a partial update that adds `"revision":2`.
     pub(crate) fn revised(mut self) -> Self {
         self.source.pop();
-        self.source.push_str(if self.source.len() > 1 {
-            ",\"revision\":2}"
-        } else {
-            "\"revision\":2}"
-        });
+        self.source.push_str(if self.source.len() > 1 { ",\"revision\":2}" } else { "\"revision\":2}" });
         self
     }
 }
@@ -238,12 +209,7 @@ fn daily(draft: &mut Draft, random: &mut Random, day: u32, number: u64) {
         1 => format!("log-{day}-{number}"),
         _ => url_safe_id(number, day),
     };
-    let (hour, minute, second, milli) = (
-        random.below(24),
-        random.below(60),
-        random.below(60),
-        random.below(1000),
-    );
+    let (hour, minute, second, milli) = (random.below(24), random.below(60), random.below(60), random.below(1000));
     let user = random.below(50_000);
     let words: [&str; 6] = std::array::from_fn(|_| random.pick(WORDS));
     let (month, date) = (1 + day / 28 % 12, 1 + day % 28);
@@ -272,11 +238,7 @@ fn daily(draft: &mut Draft, random: &mut Random, day: u32, number: u64) {
     if number % 50 == 7 {
         string(&mut draft.source, TEXTS[random.index(TEXTS.len())]);
     } else {
-        let _ = write!(
-            draft.source,
-            "\"{} {} took {} of {}\"",
-            words[4], words[5], words[0], words[2]
-        );
+        let _ = write!(draft.source, "\"{} {} took {} of {}\"", words[4], words[5], words[0], words[2]);
     }
     draft.source.push('}');
 }
@@ -349,8 +311,7 @@ fn mixed(draft: &mut Draft, random: &mut Random, number: u64) {
 }
 
 fn types(draft: &mut Draft, random: &mut Random, number: u64) {
-    draft.doc_type =
-        ["article", "comment", "author"][usize::try_from(number % 3).unwrap_or_default()];
+    draft.doc_type = ["article", "comment", "author"][usize::try_from(number % 3).unwrap_or_default()];
     // The same ids in every type: a reader that forgets the type loses two thirds.
     draft.id = (number / 3).to_string();
     draft.source = json!({"title": text(random), "number": number}).to_string();
@@ -362,11 +323,7 @@ fn family(draft: &mut Draft, random: &mut Random, number: u64, major: u32) {
     let is_parent = number % 5 == 0;
     let name = text(random);
     let mut source = json!({"name": name, "number": number});
-    draft.id = if is_parent {
-        parent.clone()
-    } else {
-        format!("child-{number}")
-    };
+    draft.id = if is_parent { parent.clone() } else { format!("child-{number}") };
     if major < 6 {
         draft.doc_type = if is_parent { "parent" } else { "child" };
         draft.parent = (!is_parent).then_some(parent);
@@ -401,12 +358,7 @@ fn text(random: &mut Random) -> String {
     if random.below(2) == 0 {
         TEXTS[random.index(TEXTS.len())].to_owned()
     } else {
-        format!(
-            "{} {} {}",
-            random.pick(WORDS),
-            random.pick(WORDS),
-            random.pick(WORDS)
-        )
+        format!("{} {} {}", random.pick(WORDS), random.pick(WORDS), random.pick(WORDS))
     }
 }
 

@@ -125,14 +125,9 @@ impl Flavor {
 
     fn ask(agent: &Agent, url: &str) -> Result<Self> {
         let (_, root) = http::call(agent, "GET", url, None)?;
-        let number = root["version"]["number"]
-            .as_str()
-            .context("GET / names no version")?;
+        let number = root["version"]["number"].as_str().context("GET / names no version")?;
         if root["version"]["distribution"] == "opensearch" {
-            return Ok(Self {
-                major: 7,
-                minor: 10,
-            });
+            return Ok(Self { major: 7, minor: 10 });
         }
         Self::parse(number)
     }
@@ -152,26 +147,16 @@ impl Plan {
         let url = url.trim_end_matches('/');
         let agent = http::agent(Duration::from_secs(300));
         let flavor = Flavor::ask(&agent, &format!("{url}/"))?;
-        self.layout(flavor)
-            .iter()
-            .map(|index| self.make(&agent, url, flavor, index))
-            .collect()
+        self.layout(flavor).iter().map(|index| self.make(&agent, url, flavor, index)).collect()
     }
 
     /// Every document that must be in `index` on a server of that version, one JSON line each, in no server's order:
     /// `_index`, `_type` (where there are types), `_id`, `_routing`, `_parent`, `_source`.
     ///
     /// A server writes the source of an updated document anew, so compare values there, not bytes.
-    pub fn documents<'a>(
-        &'a self,
-        version: &str,
-        index: &str,
-    ) -> Result<impl Iterator<Item = String> + 'a> {
+    pub fn documents<'a>(&'a self, version: &str, index: &str) -> Result<impl Iterator<Item = String> + 'a> {
         let flavor = Flavor::parse(version)?;
-        let index = self
-            .layout(flavor)
-            .into_iter()
-            .find(|known| known.name == index);
+        let index = self.layout(flavor).into_iter().find(|known| known.name == index);
         let index = index.context("the plan has no index of that name")?;
         Ok((0..index.count).filter_map(move |number| {
             let draft = self.last(&index, number, flavor)?;
@@ -193,11 +178,7 @@ impl Plan {
 
     /// The document as it must be in the end; none if it is deleted.
     fn last(&self, index: &Index, number: u64, flavor: Flavor) -> Option<Draft> {
-        let draft = |revision| {
-            index
-                .kind
-                .document(self.seed, number, revision, flavor.major)
-        };
+        let draft = |revision| index.kind.document(self.seed, number, revision, flavor.major);
         match index.fate(number) {
             Fate::Deleted => None,
             Fate::Kept => Some(draft(0)),
@@ -211,21 +192,13 @@ impl Plan {
         let days = self.indices.max(1);
         let each = self.documents / u64::from(days);
         let year = (format!("{prefix}_2018"), json!({}));
-        let errors = (
-            format!("{prefix}_errors"),
-            json!({"filter": {"term": {"level": "ERROR"}}}),
-        );
+        let errors = (format!("{prefix}_errors"), json!({"filter": {"term": {"level": "ERROR"}}}));
         let mut all: Vec<Index> = (0..days)
             .map(|day| Index {
                 name: format!("{prefix}_2018_{:02}_{:02}", 1 + day / 28 % 12, 1 + day % 28),
                 kind: Kind::Daily { day },
                 // The first day is the one of the original case: five shards, and whatever does not divide evenly.
-                count: each
-                    + if day == 0 {
-                        self.documents % u64::from(days)
-                    } else {
-                        0
-                    },
+                count: each + if day == 0 { self.documents % u64::from(days) } else { 0 },
                 shards: if day == 0 { 5 } else { 1 },
                 replicas: 1,
                 refresh_interval: (day == 0).then_some("30s"),
@@ -258,39 +231,17 @@ impl Plan {
             format!("{prefix}_routed"),
             json!({"index_routing": "busan", "search_routing": "busan,0", "filter": {"range": {"number": {"gte": 10}}}}),
         );
-        all.push(Index {
-            shards: 3,
-            aliases: vec![routed],
-            ..index("mixed", Kind::Mixed, 600)
-        });
+        all.push(Index { shards: 3, aliases: vec![routed], ..index("mixed", Kind::Mixed, 600) });
         if flavor.major < 6 {
-            all.push(Index {
-                shards: 2,
-                ..index("types", Kind::Types, 300)
-            });
+            all.push(Index { shards: 2, ..index("types", Kind::Types, 300) });
         }
-        all.push(Index {
-            shards: 2,
-            ..index("family", Kind::Family, 400)
-        });
-        all.push(Index {
-            shards: 5,
-            replicas: 2,
-            refresh_interval: Some("7s"),
-            ..index("tuned", Kind::Notes, 250)
-        });
+        all.push(Index { shards: 2, ..index("family", Kind::Family, 400) });
+        all.push(Index { shards: 5, replicas: 2, refresh_interval: Some("7s"), ..index("tuned", Kind::Notes, 250) });
         all.push(index("wide", Kind::Wide, 100));
         all.push(index("empty", Kind::Notes, 0));
-        all.push(Index {
-            closed: true,
-            ..index("closed", Kind::Notes, 50)
-        });
+        all.push(Index { closed: true, ..index("closed", Kind::Notes, 50) });
         let hidden = index("hidden", Kind::Notes, 20);
-        all.push(Index {
-            name: format!(".{}", hidden.name),
-            hidden: true,
-            ..hidden
-        });
+        all.push(Index { name: format!(".{}", hidden.name), hidden: true, ..hidden });
         all
     }
 
@@ -311,14 +262,9 @@ impl Plan {
         }
         post(agent, &format!("{path}/_refresh"), &index.name)?;
         if !index.aliases.is_empty() {
-            let actions: Vec<Value> = index
-                .aliases
-                .iter()
-                .map(|(alias, told)| index.add_alias(alias, told))
-                .collect();
+            let actions: Vec<Value> = index.aliases.iter().map(|(alias, told)| index.add_alias(alias, told)).collect();
             let actions = json!({"actions": actions});
-            let (status, answer) =
-                http::call(agent, "POST", &format!("{url}/_aliases"), Some(&actions))?;
+            let (status, answer) = http::call(agent, "POST", &format!("{url}/_aliases"), Some(&actions))?;
             expect(status, &answer, "the aliases of", &index.name)?;
         }
         if index.closed {
@@ -337,11 +283,7 @@ impl Plan {
             nested: 0,
             routed: 0,
             types: Vec::new(),
-            aliases: index
-                .aliases
-                .iter()
-                .map(|(alias, _)| alias.clone())
-                .collect(),
+            aliases: index.aliases.iter().map(|(alias, _)| alias.clone()).collect(),
             status: if index.closed { "close" } else { "open" },
             hidden: index.hidden,
             shards: index.shards,
@@ -368,24 +310,14 @@ impl Plan {
         }
         truth.documents = index.count - truth.deleted;
         if flavor.typed() {
-            truth.types = if types.is_empty() {
-                vec!["doc".to_owned()]
-            } else {
-                types.into_iter().map(str::to_owned).collect()
-            };
+            truth.types =
+                if types.is_empty() { vec!["doc".to_owned()] } else { types.into_iter().map(str::to_owned).collect() };
         }
         truth
     }
 
     /// Loads every document, or in the second round whatever becomes of it later.
-    fn fill(
-        &self,
-        agent: &Agent,
-        url: &str,
-        flavor: Flavor,
-        index: &Index,
-        second: bool,
-    ) -> Result<()> {
+    fn fill(&self, agent: &Agent, url: &str, flavor: Flavor, index: &Index, second: bool) -> Result<()> {
         let next = AtomicU64::new(0);
         let bulk = format!("{url}/_bulk");
         let worker = || -> Result<()> {
@@ -412,12 +344,10 @@ impl Plan {
         };
         thread::scope(|scope| {
             let workers: Vec<_> = (0..THREADS).map(|_| scope.spawn(worker)).collect();
-            workers
-                .into_iter()
-                .try_for_each(|worker| match worker.join() {
-                    Ok(result) => result.with_context(|| format!("loading {}", index.name)),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                })
+            workers.into_iter().try_for_each(|worker| match worker.join() {
+                Ok(result) => result.with_context(|| format!("loading {}", index.name)),
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
         })
     }
 
@@ -427,9 +357,7 @@ impl Plan {
         if fate == Fate::Kept {
             return;
         }
-        let draft = index
-            .kind
-            .document(self.seed, number, revision, flavor.major);
+        let draft = index.kind.document(self.seed, number, revision, flavor.major);
         match fate {
             Fate::Deleted => action(batch, "delete", index, &draft, flavor),
             Fate::Updated => {
@@ -447,11 +375,7 @@ impl Plan {
 
 impl Index {
     fn fate(&self, number: u64) -> Fate {
-        if self.touched {
-            self.kind.fate(number)
-        } else {
-            Fate::Kept
-        }
+        if self.touched { self.kind.fate(number) } else { Fate::Kept }
     }
 
     fn add_alias(&self, alias: &str, told: &Value) -> Value {
@@ -462,8 +386,7 @@ impl Index {
     }
 
     fn body(&self, flavor: Flavor) -> Value {
-        let mut settings =
-            json!({"number_of_shards": self.shards, "number_of_replicas": self.replicas});
+        let mut settings = json!({"number_of_shards": self.shards, "number_of_replicas": self.replicas});
         if let Some(interval) = self.refresh_interval {
             settings["refresh_interval"] = json!(interval);
         }
@@ -476,8 +399,7 @@ impl Index {
         }
         let mut mapping = json!({"properties": self.kind.properties()});
         if self.kind == Kind::Family && flavor.major >= 6 {
-            mapping["properties"]["relation"] =
-                json!({"type": "join", "relations": {"parent": "child"}});
+            mapping["properties"]["relation"] = json!({"type": "join", "relations": {"parent": "child"}});
         }
         let mappings = match (self.kind, flavor.major) {
             (Kind::Types, _) => json!({"article": mapping, "comment": mapping, "author": mapping}),
@@ -495,16 +417,8 @@ impl Index {
 
 /// The line of a bulk request that says what is done to which document.
 fn action(batch: &mut String, verb: &str, index: &Index, draft: &Draft, flavor: Flavor) {
-    let _ = write!(
-        batch,
-        "{{\"{verb}\":{{\"_index\":\"{}\",\"_id\":",
-        index.name
-    );
-    if draft
-        .id
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-    {
+    let _ = write!(batch, "{{\"{verb}\":{{\"_index\":\"{}\",\"_id\":", index.name);
+    if draft.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
         let _ = write!(batch, "\"{}\"", draft.id);
     } else {
         let _ = write!(batch, "{}", Value::from(draft.id.as_str()));
@@ -525,19 +439,14 @@ fn send(agent: &Agent, url: &str, batch: &mut String) -> Result<()> {
     if batch.is_empty() {
         return Ok(());
     }
-    let (status, answer) =
-        http::send(agent, "POST", url, "application/x-ndjson", batch.as_bytes())?;
+    let (status, answer) = http::send(agent, "POST", url, "application/x-ndjson", batch.as_bytes())?;
     batch.clear();
     expect(status, &answer, "a bulk request to", url)?;
     if answer["errors"] != false {
         let items = answer["items"].as_array().into_iter().flatten();
-        let refused =
-            items.flat_map(|item| item.as_object().into_iter().flat_map(|item| item.values()));
+        let refused = items.flat_map(|item| item.as_object().into_iter().flat_map(|item| item.values()));
         let first = refused.into_iter().find(|item| !item["error"].is_null());
-        bail!(
-            "the server refused a document: {}",
-            first.unwrap_or(&answer)
-        );
+        bail!("the server refused a document: {}", first.unwrap_or(&answer));
     }
     Ok(())
 }
@@ -560,17 +469,11 @@ mod tests {
 
     fn all(plan: &Plan, version: &str) -> Vec<String> {
         let layout = plan.layout(Flavor::parse(version).unwrap());
-        layout
-            .iter()
-            .flat_map(|index| plan.documents(version, &index.name).unwrap())
-            .collect()
+        layout.iter().flat_map(|index| plan.documents(version, &index.name).unwrap()).collect()
     }
 
     fn small() -> Plan {
-        Plan {
-            documents: 500,
-            ..Plan::default()
-        }
+        Plan { documents: 500, ..Plan::default() }
     }
 
     #[test]
@@ -580,30 +483,16 @@ mod tests {
 
     #[test]
     fn another_seed_gives_other_documents() {
-        assert_ne!(
-            all(&small(), "5.5.2"),
-            all(&Plan { seed: 2, ..small() }, "5.5.2")
-        );
+        assert_ne!(all(&small(), "5.5.2"), all(&Plan { seed: 2, ..small() }, "5.5.2"));
     }
 
     #[test]
     fn a_daily_document_does_not_depend_on_how_many_there_are() {
-        let more = Plan {
-            documents: 1000,
-            indices: 1,
-            plain: true,
-            ..Plan::default()
-        };
-        let less = Plan {
-            documents: 10,
-            ..more.clone()
-        };
+        let more = Plan { documents: 1000, indices: 1, plain: true, ..Plan::default() };
+        let less = Plan { documents: 10, ..more.clone() };
         let name = "javacafe_2018_01_01";
         let more: Vec<_> = more.documents("6.1.2", name).unwrap().take(10).collect();
-        assert_eq!(
-            less.documents("6.1.2", name).unwrap().collect::<Vec<_>>(),
-            more
-        );
+        assert_eq!(less.documents("6.1.2", name).unwrap().collect::<Vec<_>>(), more);
     }
 
     #[test]
@@ -614,10 +503,7 @@ mod tests {
                 let value: Value = serde_json::from_str(&line).unwrap();
                 let key = format!("{} {} {}", value["_index"], value["_type"], value["_id"]);
                 assert!(seen.insert(key), "{line:.200}");
-                assert!(
-                    value["_id"].as_str().unwrap().len() <= 512,
-                    "Elasticsearch takes no longer id"
-                );
+                assert!(value["_id"].as_str().unwrap().len() <= 512, "Elasticsearch takes no longer id");
             }
         }
     }
@@ -630,52 +516,28 @@ mod tests {
             let truth = plan.truth(&index, flavor);
             let listed = plan.documents("5.5.2", &index.name).unwrap().count();
             assert_eq!(truth.documents, listed as u64, "{}", index.name);
-            assert_eq!(
-                truth.documents + truth.deleted,
-                index.count,
-                "{}",
-                index.name
-            );
+            assert_eq!(truth.documents + truth.deleted, index.count, "{}", index.name);
         }
     }
 
     #[test]
     fn the_mixed_index_has_large_and_empty_documents_in_the_end() {
-        let lines: Vec<_> = small()
-            .documents("5.5.2", "javacafe_mixed")
-            .unwrap()
-            .collect();
+        let lines: Vec<_> = small().documents("5.5.2", "javacafe_mixed").unwrap().collect();
         assert_eq!(lines.iter().filter(|line| line.len() > 1 << 20).count(), 3);
-        assert!(
-            lines
-                .iter()
-                .filter(|line| line.ends_with("\"_source\":{}}"))
-                .count()
-                > 10
-        );
+        assert!(lines.iter().filter(|line| line.ends_with("\"_source\":{}}")).count() > 10);
     }
 
     #[test]
     fn types_exist_on_5_alone() {
         let plan = small();
         assert!(plan.documents("6.1.2", "javacafe_types").is_err());
-        let first = plan
-            .documents("5.5.2", "javacafe_types")
-            .unwrap()
-            .next()
-            .unwrap();
-        assert!(
-            first.starts_with("{\"_index\":\"javacafe_types\",\"_type\":\"article\",\"_id\":\"0\""),
-            "{first}"
-        );
+        let first = plan.documents("5.5.2", "javacafe_types").unwrap().next().unwrap();
+        assert!(first.starts_with("{\"_index\":\"javacafe_types\",\"_type\":\"article\",\"_id\":\"0\""), "{first}");
     }
 
     #[test]
     fn plain_means_every_document_as_it_was_loaded() {
-        let plan = Plan {
-            plain: true,
-            ..small()
-        };
+        let plan = Plan { plain: true, ..small() };
         assert_eq!(all(&plan, "7.17.29").len(), 500);
     }
 }

@@ -60,10 +60,7 @@ mod tests {
 
     #[test]
     fn another_path_gives_other_numbers() {
-        assert_ne!(
-            Random::new(7, &[1, 2]).bits(),
-            Random::new(7, &[2, 1]).bits()
-        );
+        assert_ne!(Random::new(7, &[1, 2]).bits(), Random::new(7, &[2, 1]).bits());
     }
 
     #[test]
