@@ -17,7 +17,7 @@ use serde_json::Value;
 /// The status of an answer that was not queued.
 const UNASKED: u16 = 599;
 /// How long a connection may stay silent before its thread gives up on it.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// A request as it came in.
 #[derive(Clone, Debug)]
@@ -198,11 +198,13 @@ impl Stub {
     }
 
     /// Queues an answer to this method and exactly this path with its query.
+    #[expect(clippy::must_use_candidate, reason = "the stub itself is the effect")]
     pub fn on(&self, method: &str, path: &str, answer: Answer) -> &Self {
         self.queue(method, path, false, answer)
     }
 
     /// Queues an answer to this method and any path that begins so; an exact path is preferred to it.
+    #[expect(clippy::must_use_candidate, reason = "the stub itself is the effect")]
     pub fn on_prefix(&self, method: &str, path: &str, answer: Answer) -> &Self {
         self.queue(method, path, true, answer)
     }
