@@ -156,7 +156,7 @@ impl Server {
     #[must_use]
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let url = format!("{}/{}", self.url, path.trim_start_matches('/'));
-        match crate::http::call(&crate::http::agent(Duration::from_secs(60)), method, &url, body) {
+        match crate::http::call(&crate::http::agent(Duration::from_mins(1)), method, &url, body) {
             Ok(answer) => answer,
             Err(error) => panic!("{error:#}"),
         }

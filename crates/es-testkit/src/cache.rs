@@ -163,7 +163,7 @@ pub(crate) struct Jdk {
 }
 
 impl Jdk {
-    /// JAVA_HOME if it is new enough, else the best of the usual places, else the one on PATH.
+    /// `JAVA_HOME` if it is new enough, else the best of the usual places, else the one on PATH.
     fn find() -> Result<Self> {
         let mut seen = Vec::new();
         let named = env::var_os("JAVA_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);

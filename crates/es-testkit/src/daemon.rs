@@ -26,7 +26,7 @@ use crate::catalogue::{Entry, Family};
 use crate::http;
 
 /// How long a server may take to answer; on two busy cores a start takes half a minute at worst.
-const START_TIMEOUT: Duration = Duration::from_secs(180);
+const START_TIMEOUT: Duration = Duration::from_mins(3);
 /// How long a server may take to stop on SIGTERM before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// The region of the case the project was made for.
@@ -102,7 +102,7 @@ pub(crate) fn run(directory: &Path) -> Result<()> {
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let daemon = Arc::clone(&serving);
-            thread::spawn(move || daemon.serve(stream));
+            thread::spawn(move || daemon.serve(&stream));
         }
     });
 
@@ -145,23 +145,23 @@ impl Daemon {
         }
     }
 
-    fn serve(&self, stream: UnixStream) {
+    fn serve(&self, stream: &UnixStream) {
         let mut line = String::new();
-        if BufReader::new(&stream).read_line(&mut line).is_err() {
+        if BufReader::new(stream).read_line(&mut line).is_err() {
             return;
         }
         let answer = match serde_json::from_str(&line).map_err(Into::into).and_then(|request| self.answer(&request)) {
             Ok(Value::Null) => {
                 // Told to stop: the connection stays open until the process ends, which tells the asker when.
                 self.end();
-                let _ = (&stream).read(&mut [0]);
+                let _ = (&mut &*stream).read(&mut [0]);
                 thread::sleep(STOP_TIMEOUT);
                 return;
             }
             Ok(value) => json!({"ok": value}),
             Err(error) => json!({"error": format!("{error:#}")}),
         };
-        let _ = writeln!(&stream, "{answer}");
+        let _ = writeln!(&mut &*stream, "{answer}");
     }
 
     fn answer(&self, request: &Value) -> Result<Value> {

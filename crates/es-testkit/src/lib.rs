@@ -2,6 +2,8 @@
 //!
 //! - [`bed`]: real Elasticsearch, OpenSearch and S3 servers, kept by `es-testbed run`.
 //! - [`generator`]: seeded data with everything that is easily lost.
+//! - [`stub`]: a cluster that counts requests and answers what it is told.
+//! - [`tool`]: runs a tool in a clean environment and checks what it says.
 //!
 //! Nothing here is published, and a test kit that cannot do its work panics: a test is never skipped in silence.
 
@@ -13,3 +15,5 @@ mod daemon;
 pub mod generator;
 mod http;
 mod s3;
+pub mod stub;
+pub mod tool;

@@ -96,7 +96,7 @@ const DATES: &[&str] = &[
     "\"2018-01-01T23:59:59.999Z\"",
     "\"2018-01-01T09:00:00.000+09:00\"",
     "0",
-    "-1",
+    "\"1969-12-31T23:59:59.999Z\"",
     "253402300799999",
     "1514764800000",
     "\"2016-02-29\"",
@@ -261,7 +261,7 @@ fn mixed(draft: &mut Draft, random: &mut Random, number: u64) {
         draft.routing = Some(["서울", "busan", "a,b c", "0"][routing].to_owned());
     }
     if number % 17 == 4 {
-        draft.source = "{}".to_owned();
+        draft.source.push_str("{}");
         return;
     }
     let comments: Vec<Value> = (0..number % 4)
@@ -320,7 +320,7 @@ fn types(draft: &mut Draft, random: &mut Random, number: u64) {
 /// Numbers come in fives: a parent and its four children. Parents are never deleted, so no child is orphaned.
 fn family(draft: &mut Draft, random: &mut Random, number: u64, major: u32) {
     let parent = format!("parent-{}", number / 5);
-    let is_parent = number % 5 == 0;
+    let is_parent = number.is_multiple_of(5);
     let name = text(random);
     let mut source = json!({"name": name, "number": number});
     draft.id = if is_parent { parent.clone() } else { format!("child-{number}") };

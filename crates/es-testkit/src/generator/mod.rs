@@ -145,7 +145,7 @@ impl Plan {
     /// Fills the server at `url` and says what must be there.
     pub fn load(&self, url: &str) -> Result<Vec<Truth>> {
         let url = url.trim_end_matches('/');
-        let agent = http::agent(Duration::from_secs(300));
+        let agent = http::agent(Duration::from_mins(5));
         let flavor = Flavor::ask(&agent, &format!("{url}/"))?;
         self.layout(flavor).iter().map(|index| self.make(&agent, url, flavor, index)).collect()
     }
