@@ -31,7 +31,7 @@ build: ## Builds the tools (release)
 
 bed:
 	@sh scripts/prerequisites cargo java mvn
-	$(CARGO) build --release --locked $(TOOL_PACKAGES) -p es-testkit
+	$(CARGO) build --release --locked $(TOOL_PACKAGES) -p es-testkit --features es-testkit/s3
 
 demo: bed ## Moves N documents from 5.5.2 to 6.1.2, on real servers it starts itself (KEEP=1 leaves them up)
 	PATH="$(abspath $(RELEASE)):$$PATH" $(BED) run $(if $(KEEP),--keep) -- sh scripts/demo $(N)
@@ -41,7 +41,7 @@ demo-s3: bed ## The same from OpenSearch to OpenSearch, through S3
 
 test: check ## Lints, then all tests, on real servers too
 	@sh scripts/prerequisites cargo java mvn
-	$(CARGO) build --locked --workspace --bins
+	$(CARGO) build --locked --workspace --bins --features es-testkit/s3
 	$(TARGET_DIR)/debug/es-testbed run -- $(CARGO) test --locked --workspace
 
 unit: ## Tests that need no server
