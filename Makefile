@@ -5,6 +5,7 @@ MANDIR = $(PREFIX)/share/man
 DATADIR = $(PREFIX)/share
 DESTDIR =
 CARGO = cargo
+FEATURES = --features es-testkit/s3
 # Documents and indices of the demo and the bench.
 N = 120000
 BENCH_N = 940000
@@ -13,7 +14,7 @@ KEEP =
 TOOLS = es-register-repository es-snapshot es-wait es-restore es-finish-restore es-compare-counts
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 CACHE = $(or $(ES_MIGRATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/es-migrate)
-SCRIPTS = scripts/es-migrate scripts/demo scripts/demo-s3 scripts/prerequisites .ci/run
+SCRIPTS = scripts/es-migrate scripts/demo scripts/demo-s3 scripts/prerequisites scripts/bench/original.sh .ci/run
 TOOL_PACKAGES = $(addprefix -p ,$(TOOLS))
 RELEASE = $(TARGET_DIR)/release
 BED = $(RELEASE)/es-testbed
@@ -31,7 +32,7 @@ build: ## Builds the tools (release)
 
 bed:
 	@sh scripts/prerequisites cargo java mvn
-	$(CARGO) build --release --locked $(TOOL_PACKAGES) -p es-testkit --features es-testkit/s3
+	$(CARGO) build --release --locked $(TOOL_PACKAGES) -p es-testkit $(FEATURES)
 
 demo: bed ## Moves N documents from 5.5.2 to 6.1.2, on real servers it starts itself (KEEP=1 leaves them up)
 	PATH="$(abspath $(RELEASE)):$$PATH" $(BED) run $(if $(KEEP),--keep) -- sh scripts/demo $(N)
@@ -41,18 +42,18 @@ demo-s3: bed ## The same from OpenSearch to OpenSearch, through S3
 
 test: check ## Lints, then all tests, on real servers too
 	@sh scripts/prerequisites cargo java mvn
-	$(CARGO) build --locked --workspace --bins --features es-testkit/s3
-	$(TARGET_DIR)/debug/es-testbed run -- $(CARGO) test --locked --workspace
+	$(CARGO) build --locked --workspace --bins $(FEATURES)
+	$(TARGET_DIR)/debug/es-testbed run -- $(CARGO) test --locked --workspace $(FEATURES)
 
 unit: ## Tests that need no server
-	$(CARGO) test --locked --workspace --exclude es-tests
+	$(CARGO) test --locked --workspace $(FEATURES) --exclude es-tests
 
 check: lint shellcheck ## Everything but the tests
 
 lint:
 	@sh scripts/prerequisites cargo
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets $(FEATURES) -- -D warnings
 
 # A binary from the Python registry where the system has none.
 shellcheck:
@@ -61,7 +62,8 @@ shellcheck:
 	@PATH="$$PATH:$(CACHE)/shellcheck/bin"; export PATH; shellcheck $(SCRIPTS) && for s in $(SCRIPTS); do case $$s in .ci/*) bash -n $$s ;; *) sh -n $$s ;; esac || exit 1; done
 
 bench: bed ## Times the move beside curl, elasticdump and a scroll loop; writes docs/benchmarks.md
-	PATH="$(abspath $(RELEASE)):$$PATH" $(BED) run -- python3 scripts/bench/bench.py --documents $(BENCH_N)
+	@sh scripts/prerequisites python3 curl npm
+	PATH="$(abspath $(RELEASE)):$$PATH" ES_TESTBED_BENCH=1 $(BED) run -- python3 scripts/bench/bench.py --documents $(BENCH_N)
 
 # The parts of a move by themselves; ES_SOURCE_URL and ES_TARGET_URL are in the environment.
 #   make migrate ARGS='--repository move --indices logs-1 --work-dir /var/tmp/logs-1'

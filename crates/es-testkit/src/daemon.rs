@@ -414,9 +414,14 @@ impl Daemon {
         fs::write(&file, text)?;
 
         let mut java = Command::new(prepared.jdk.home.join("bin/java"));
+        // Tests want nodes that start quickly and stay light on few cores; a bench wants them as operators run them.
+        let tuning: &[&str] = if std::env::var_os("ES_TESTBED_BENCH").is_some() {
+            &["-Xms1g", "-Xmx1g"]
+        } else {
+            &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        };
         java.arg(format!("-Xmx{}m", entry.heap))
-            // Both make a small heap on few cores quicker to start and lighter to keep.
-            .args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+            .args(tuning)
             .arg(format!("-Djava.io.tmpdir={}", make(&home.join("tmp"))?.display()))
             .args(flags(entry, &home)?)
             .arg("-cp")
