@@ -390,7 +390,7 @@ fn startable(
             record.failures.push(ShardFailure { index: (*name).clone(), reason, ..ShardFailure::default() });
         }
         return Err(Fault::no(format!("primary shards are not all started: {}", list(red.iter().map(|s| s.as_str()))))
-            .hint("wait for them: es-wait --health yellow --cluster source; or --partial to go without"));
+            .hint("wait for them: es-wait --indices '*' --health yellow; or --partial to go without"));
     }
     record.state = State::InProgress;
     Ok(())
