@@ -2,6 +2,8 @@
 //!
 //! - [`bed`]: real Elasticsearch, OpenSearch and S3 servers, kept by `es-testbed run`.
 //! - [`generator`]: seeded data with everything that is easily lost.
+//! - [`contract`]: what every tool does alike.
+//! - [`recorded`]: answers of real servers, for the stub.
 //! - [`stub`]: a cluster that counts requests and answers what it is told.
 //! - [`tool`]: runs a tool in a clean environment and checks what it says.
 //!
@@ -11,9 +13,11 @@ pub mod bed;
 mod cache;
 mod catalogue;
 pub mod cli;
+pub mod contract;
 mod daemon;
 pub mod generator;
 mod http;
+pub mod recorded;
 mod s3;
 pub mod stub;
 pub mod tool;

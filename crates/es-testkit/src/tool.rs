@@ -27,6 +27,7 @@ pub struct Tool {
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     stdin: Option<Vec<u8>>,
+    stdout: Out,
     limit: Duration,
     home: tempfile::TempDir,
 }
@@ -57,9 +58,18 @@ pub fn program_at(program: impl Into<PathBuf>) -> Tool {
         args: Vec::new(),
         env: Vec::new(),
         stdin: None,
+        stdout: Out::Collected,
         limit: LIMIT,
         home: must("a scratch directory", tempfile::tempdir()),
     }
+}
+
+/// Where a tool's standard output goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Out {
+    Collected,
+    Full,
+    Closed,
 }
 
 /// A test is `target/PROFILE/deps/NAME-HASH`, the tools are `target/PROFILE/NAME`.
@@ -121,6 +131,20 @@ impl Tool {
         self
     }
 
+    /// Gives it a full disk to print to.
+    #[must_use]
+    pub fn stdout_full(mut self) -> Self {
+        self.stdout = Out::Full;
+        self
+    }
+
+    /// Gives it a pipe to print to whose reader has gone.
+    #[must_use]
+    pub fn stdout_closed(mut self) -> Self {
+        self.stdout = Out::Closed;
+        self
+    }
+
     /// How long it may run.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
@@ -159,7 +183,12 @@ impl Tool {
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .current_dir(self.home.path())
             .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
-            .stdout(Stdio::piped())
+            .stdout(match self.stdout {
+                Out::Collected => Stdio::piped(),
+                Out::Full => must("the full disk", fs::File::options().write(true).open("/dev/full")).into(),
+                // The reading end ends here.
+                Out::Closed => must("a pipe", std::io::pipe()).1.into(),
+            })
             .stderr(Stdio::piped());
         let mut child = must(&format!("running {}", self.program.display()), command.spawn());
         if let (Some(mut pipe), Some(input)) = (child.stdin.take(), self.stdin) {
