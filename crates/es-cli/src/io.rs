@@ -194,12 +194,12 @@ impl Io {
         }
     }
 
-    /// What hears of each request under `-v`; a silent ear otherwise.
+    /// What hears of each request under `-v`, and of warnings unless `-q`; a silent ear otherwise.
     #[must_use]
     pub fn listener(&self) -> impl Fn(&str) + 'static {
-        let (tool, verbose) = (self.tool.clone(), self.verbose);
+        let (tool, verbose, quiet) = (self.tool.clone(), self.verbose, self.quiet);
         move |text| {
-            if verbose {
+            if verbose || (!quiet && text.starts_with("warning: ")) {
                 let _ = writeln!(std::io::stderr(), "{tool}: {}", printable(text));
             }
         }
