@@ -195,7 +195,6 @@ impl Io {
     }
 
     /// What hears of each request under `-v`, and of warnings unless `-q`; a silent ear otherwise.
-    #[must_use]
     pub fn listener(&self) -> impl Fn(&str) + 'static {
         let (tool, verbose, quiet) = (self.tool.clone(), self.verbose, self.quiet);
         move |text| {

@@ -1,4 +1,5 @@
 //! The tool as its users see it, on two stubs that count every request.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
 
 use es_testkit::contract;
 use es_testkit::stub::{Answer, Stub};
@@ -200,7 +201,9 @@ fn a_closed_index_is_closed_and_never_counted_as_nothing() {
 
 #[test]
 fn an_index_that_is_missing_is_named_with_its_side() {
-    for (side, expected) in [("source", json!(["missing_on_source", null, 3])), ("target", json!(["missing_on_target", 3, null]))] {
+    for (side, expected) in
+        [("source", json!(["missing_on_source", null, 3])), ("target", json!(["missing_on_target", 3, null]))]
+    {
         let (source, target) = pair();
         let (present, absent, server) =
             if side == "source" { (&target, &source, SOURCE) } else { (&source, &target, TARGET) };
@@ -248,9 +251,7 @@ fn csv_and_table_say_the_same_as_the_records() {
             .run()
             .exit(1)
             .stdout(&expected)
-            .stderr(format!(
-                "es-compare-counts: {B}: differs (3 on the source, 2 on the target)\n"
-            ));
+            .stderr(format!("es-compare-counts: {B}: differs (3 on the source, 2 on the target)\n"));
         drop((source, target));
     }
 }
@@ -288,9 +289,10 @@ fn a_restore_that_did_not_succeed_is_not_compared() {
         record["state"] = json!(state);
         record["failures"] = json!(["lost a shard"]);
         let output = tool(NAME).stdin(record.to_string()).run();
-        output.exit(1).stdout("").stderr(format!(
-            "es-compare-counts: the restore of move/day1 did not succeed: {says}\n"
-        ));
+        output
+            .exit(1)
+            .stdout("")
+            .stderr(format!("es-compare-counts: the restore of move/day1 did not succeed: {says}\n"));
     }
     assert!(stub.finish().is_empty());
 }

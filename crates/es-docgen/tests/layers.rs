@@ -1,4 +1,5 @@
 //! The layers of docs/design.md, held over what `cargo metadata` says.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
 
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@
 use clap::Args as ClapArgs;
 use es_cli::{Exit, Fault, Io};
 use es_client::{Cluster, ENVIRONMENT, Method, Path, UrlFlag, batches, flat};
-use es_records::{IndexSettings, Record, Restore, RestoreState, RestoredIndex, Role};
+use es_records::{Record, Restore, RestoreState, RestoredIndex, Role};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -87,7 +87,7 @@ fn fit(restore: &Restore, args: &Args) -> Result<(), Fault> {
 
 /// What an index is to have: replicas, and a refresh interval (none: the server's default).
 fn wanted(args: &Args, index: &RestoredIndex) -> (Option<u64>, Option<String>) {
-    let own = index.settings.clone().unwrap_or_else(IndexSettings::default);
+    let own = index.settings.clone().unwrap_or_default();
     let refresh = match args.refresh_interval.as_deref() {
         Some("default") => None,
         Some(interval) => Some(interval.to_string()),

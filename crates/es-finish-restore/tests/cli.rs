@@ -1,4 +1,5 @@
 //! The tool as its users see it, on a stub that counts every request.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
 
 use es_testkit::contract;
 use es_testkit::recorded::{answer, body};
@@ -123,7 +124,9 @@ fn settings_that_the_cluster_does_not_keep_are_a_failure() {
         .run()
         .exit(3)
         .stdout("")
-        .stderr_contains(format!("es-finish-restore: settings of move/day1: index \"{A}\" keeps index.number_of_replicas \"0\""))
+        .stderr_contains(format!(
+            "es-finish-restore: settings of move/day1: index \"{A}\" keeps index.number_of_replicas \"0\""
+        ))
         .stderr_contains("hint: a template, a policy or another client changes it");
     assert_eq!(stub.finish().len(), 6);
 }
@@ -150,9 +153,11 @@ fn an_index_that_has_gone_is_the_answer_no() {
     present.as_object_mut().unwrap().remove(B);
     let stub = Stub::start();
     stub.root(TARGET).on("GET", SETTINGS, Answer::json(200, &present));
-    finish(&restored(&stub.url())).run().exit(1).stdout("").stderr_contains(format!(
-        "index \"{B}\" is not on the target any more"
-    ));
+    finish(&restored(&stub.url()))
+        .run()
+        .exit(1)
+        .stdout("")
+        .stderr_contains(format!("index \"{B}\" is not on the target any more"));
     assert_eq!(stub.finish().len(), 2);
 }
 
@@ -162,11 +167,17 @@ fn a_restore_that_did_not_succeed_is_not_built_on() {
     let mut record = restored(&stub.url());
     record["state"] = json!("FAILED");
     record["failures"] = json!(["[x][0] no node takes it"]);
-    finish(&record).run().exit(1).stdout("").stderr(
-        "es-finish-restore: restore of move/day1 failed: [x][0] no node takes it\n",
-    );
+    finish(&record)
+        .run()
+        .exit(1)
+        .stdout("")
+        .stderr("es-finish-restore: restore of move/day1 failed: [x][0] no node takes it\n");
     record["state"] = json!("IN_PROGRESS");
-    finish(&record).run().exit(2).stdout("").stderr_contains("hint: put es-wait between es-restore and es-finish-restore");
+    finish(&record)
+        .run()
+        .exit(2)
+        .stdout("")
+        .stderr_contains("hint: put es-wait between es-restore and es-finish-restore");
     assert!(stub.finish().is_empty());
 }
 

@@ -1,4 +1,5 @@
 //! The tool as its users see it, on a stub that counts every request.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
 
 use es_testkit::contract::{self, CANARY};
 use es_testkit::recorded::{answer, body};
@@ -133,9 +134,11 @@ fn a_lost_answer_to_the_registration_is_settled_by_looking() {
 #[test]
 fn a_lost_registration_that_is_not_there_is_to_be_tried_again() {
     let stub = Stub::start();
-    stub.root(SOURCE)
-        .on("GET", "/_snapshot/move", answer("elasticsearch-5.5.2/repository-missing").repeat())
-        .on("PUT", "/_snapshot/move", Answer::raw(""));
+    stub.root(SOURCE).on("GET", "/_snapshot/move", answer("elasticsearch-5.5.2/repository-missing").repeat()).on(
+        "PUT",
+        "/_snapshot/move",
+        Answer::raw(""),
+    );
     register(&stub).run().exit(75).stdout("").stderr_contains("repository \"move\" on the source cluster: ");
     assert_eq!(stub.finish().len(), 4);
 }
@@ -199,7 +202,10 @@ fn what_must_not_be_sent_is_wrong_usage() {
     let wrong = |args: &[&str]| tool(NAME).url(stub.url()).args(args).run();
     let base = ["--repository", "move", "--type"];
     wrong(&[&base[..], &["s3"]].concat()).exit(2).stdout("").stderr_contains("a repository of type s3 needs --bucket");
-    wrong(&[&base[..], &["fs"]].concat()).exit(2).stdout("").stderr_contains("a repository of type fs needs --location");
+    wrong(&[&base[..], &["fs"]].concat())
+        .exit(2)
+        .stdout("")
+        .stderr_contains("a repository of type fs needs --location");
     let secret = format!("secret_key={CANARY}");
     let output = wrong(&[&base[..], &["s3", "--bucket", "b", "--setting", &secret]].concat());
     output.exit(2).stdout("").stderr_contains("a secret in a repository's settings is readable by every user");

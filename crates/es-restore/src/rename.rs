@@ -131,7 +131,7 @@ fn illegal(name: &str) -> Option<String> {
     if name.len() > 255 {
         return Some("is longer than 255 bytes".into());
     }
-    name.chars().find(|c| c.is_whitespace() || r##"\/*?"<>|,#:"##.contains(*c)).map(|c| format!("must not hold {c:?}"))
+    name.chars().find(|c| c.is_whitespace() || r#"\/*?"<>|,#:"#.contains(*c)).map(|c| format!("must not hold {c:?}"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! The tool as its users see it, on a stub that counts every request.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
 
 use es_testkit::contract;
 use es_testkit::recorded::{answer, body};
@@ -67,7 +68,11 @@ fn closed_doors_have_codes_and_keep_the_password() {
 #[test]
 fn a_restore_is_started_once_and_remembers_each_indexs_own_settings() {
     let stub = target("indices-none");
-    stub.indices("elasticsearch-6.1.2/indices-none").on("POST", RESTORE, answer("elasticsearch-6.1.2/restore-accepted"));
+    stub.indices("elasticsearch-6.1.2/indices-none").on(
+        "POST",
+        RESTORE,
+        answer("elasticsearch-6.1.2/restore-accepted"),
+    );
     let output = restore(&stub, &finished()).args(["--replicas", "0", "--refresh-interval", "-1"]).run();
     output.exit(0).stderr("");
     let [record] = output.json_lines().try_into().unwrap();
@@ -75,7 +80,10 @@ fn a_restore_is_started_once_and_remembers_each_indexs_own_settings() {
     assert_eq!(record["cluster"], contract::cluster_id(TARGET, "target", &stub.url()));
     let first = &record["indices"][0];
     assert_eq!((&first["index"], &first["target_index"], &first["adopted"]), (&json!(A), &json!(A), &json!(false)));
-    assert_eq!((&first["settings"]["number_of_replicas"], &first["settings"]["refresh_interval"]), (&json!(1), &json!("30s")));
+    assert_eq!(
+        (&first["settings"]["number_of_replicas"], &first["settings"]["refresh_interval"]),
+        (&json!(1), &json!("30s"))
+    );
     assert_eq!(record["steps"][0]["requests"], 9);
     let requests = stub.finish();
     assert_eq!(requests.len(), 9);
@@ -130,7 +138,12 @@ fn a_closed_index_of_that_name_is_not_overwritten_either() {
         .on_prefix("GET", "/_all/_settings/", answer("elasticsearch-6.1.2/indices-restored-settings"))
         .on_prefix("GET", "/_alias", answer("elasticsearch-6.1.2/indices-restored-alias-parameter"))
         .replay(&format!("GET /{A}%2C{B}/_recovery"), "elasticsearch-6.1.2/recovery");
-    restore(&stub, &finished()).run().exit(3).stdout("").stderr_contains("on the target an closed index").stderr_contains(A);
+    restore(&stub, &finished())
+        .run()
+        .exit(3)
+        .stdout("")
+        .stderr_contains("on the target an closed index")
+        .stderr_contains(A);
     assert!(posts(&stub.finish()).is_empty());
 }
 
@@ -187,9 +200,14 @@ fn renames_that_lose_an_index_are_refused_before_anything_is_sent() {
 #[test]
 fn a_rename_goes_to_the_server_as_java_wants_it() {
     let stub = target("indices-none");
-    stub.indices("elasticsearch-6.1.2/indices-none").on("POST", RESTORE, answer("elasticsearch-6.1.2/restore-accepted"));
-    let output =
-        restore(&stub, &finished()).args(["--rename-pattern", "javacafe_(.+)", "--rename-replacement", "moved-$1"]).run();
+    stub.indices("elasticsearch-6.1.2/indices-none").on(
+        "POST",
+        RESTORE,
+        answer("elasticsearch-6.1.2/restore-accepted"),
+    );
+    let output = restore(&stub, &finished())
+        .args(["--rename-pattern", "javacafe_(.+)", "--rename-replacement", "moved-$1"])
+        .run();
     output.exit(0).stderr("");
     let names: Vec<Value> =
         output.json_lines()[0]["indices"].as_array().unwrap().iter().map(|i| i["target_index"].clone()).collect();
@@ -228,7 +246,9 @@ fn a_repository_without_the_snapshot_points_at_its_registration() {
         .exit(1)
         .stdout("")
         .stderr_contains("reading it on the target: HTTP 404 snapshot_missing_exception")
-        .stderr_contains("hint: is the target's repository registered on the same bucket and base_path as the source's?");
+        .stderr_contains(
+            "hint: is the target's repository registered on the same bucket and base_path as the source's?",
+        );
     assert_eq!(stub.finish().len(), 2);
 }
 
@@ -274,7 +294,10 @@ fn a_lost_answer_to_the_restore_is_settled_by_looking() {
 
 fn busy() -> Answer {
     let reason = "[move:day1/x] Restore process is already running in this cluster";
-    Answer::json(503, &json!({"error": {"type": "concurrent_snapshot_execution_exception", "reason": reason}, "status": 503}))
+    Answer::json(
+        503,
+        &json!({"error": {"type": "concurrent_snapshot_execution_exception", "reason": reason}, "status": 503}),
+    )
 }
 
 #[test]
@@ -303,7 +326,8 @@ fn it_queues_behind_another_restore_as_long_as_allowed() {
 #[test]
 fn an_acceptance_of_nothing_is_a_failure() {
     let stub = target("indices-none");
-    let nothing = json!({"snapshot": {"snapshot": "day1", "indices": [], "shards": {"total": 0, "failed": 0, "successful": 0}}});
+    let nothing =
+        json!({"snapshot": {"snapshot": "day1", "indices": [], "shards": {"total": 0, "failed": 0, "successful": 0}}});
     stub.on("POST", RESTORE, Answer::json(200, &nothing));
     restore(&stub, &finished())
         .arg("--no-aliases")
@@ -320,10 +344,7 @@ fn a_dry_run_prints_the_request_and_sends_nothing() {
     let output = restore(&stub, &finished()).args(["--dry-run", "--replicas", "0"]).run();
     output.exit(0).stderr("");
     let [request] = output.json_lines().try_into().unwrap();
-    assert_eq!(
-        (&request["method"], &request["url"]),
-        (&json!("POST"), &json!(format!("{}{RESTORE}", stub.url())))
-    );
+    assert_eq!((&request["method"], &request["url"]), (&json!("POST"), &json!(format!("{}{RESTORE}", stub.url()))));
     assert!(stub.finish().is_empty());
 }
 

@@ -1,4 +1,5 @@
 //! The tool as its users see it, on a stub that counts every request.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
 
 use std::time::Duration;
 
@@ -266,9 +267,12 @@ fn a_name_that_was_taken_in_between_is_joined() {
 fn what_the_server_would_silently_ignore_is_refused() {
     let stub = Stub::start();
     stub.root(SOURCE);
-    day(&stub).args(["--metadata", "why=move"]).run().exit(2).stdout("").stderr_contains(
-        "--metadata: elasticsearch 5.5.2 would ignore it",
-    );
+    day(&stub)
+        .args(["--metadata", "why=move"])
+        .run()
+        .exit(2)
+        .stdout("")
+        .stderr_contains("--metadata: elasticsearch 5.5.2 would ignore it");
     assert_eq!(stub.finish().len(), 1);
 }
 
@@ -288,11 +292,6 @@ fn a_reader_that_has_gone_changes_no_verdict_and_a_full_disk_does() {
 fn a_slow_answer_is_waited_for_no_longer_than_told() {
     let stub = Stub::start();
     stub.on("GET", "/", answer("elasticsearch-5.5.2/root").after(Duration::from_secs(3)).repeat());
-    day(&stub)
-        .env("ES_SOURCE_TIMEOUT", "1s")
-        .run()
-        .exit(75)
-        .stdout("")
-        .stderr_contains("no answer in time");
+    day(&stub).env("ES_SOURCE_TIMEOUT", "1s").run().exit(75).stdout("").stderr_contains("no answer in time");
     assert_eq!(stub.finish().len(), 5, "a read is sent again four times");
 }

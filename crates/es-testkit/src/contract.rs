@@ -113,7 +113,8 @@ pub fn doors(name: &str, role: &str, run: impl Fn(Tool, &str) -> Tool) {
 /// The 401 of a cluster that was given a wrong password.
 #[must_use]
 pub fn unauthorized() -> Answer {
-    let cause = json!({"type": "security_exception", "reason": "unable to authenticate user [elastic] for REST request [/]"});
+    let cause =
+        json!({"type": "security_exception", "reason": "unable to authenticate user [elastic] for REST request [/]"});
     let mut error = cause.clone();
     error["root_cause"] = json!([cause]);
     Answer::json(401, &json!({"error": error, "status": 401}))

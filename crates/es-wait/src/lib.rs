@@ -87,12 +87,11 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
     let mut worst = Exit::Ok;
     for record in records {
         let (role, known) = about(&record, args)?;
-        let place = match clusters.iter().position(|c| c.role() == role) {
-            Some(place) => place,
-            None => {
-                clusters.push(Cluster::open(role, args.cluster.url.as_deref(), known.as_ref(), io.listener())?);
-                clusters.len() - 1
-            }
+        let place = if let Some(place) = clusters.iter().position(|c| c.role() == role) {
+            place
+        } else {
+            clusters.push(Cluster::open(role, args.cluster.url.as_deref(), known.as_ref(), io.listener())?);
+            clusters.len() - 1
         };
         let cluster = &clusters[place];
         pace.until(io, |_| cluster.identity().cloned().map_err(es_client::CallError::Fault))?;

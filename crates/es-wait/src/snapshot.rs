@@ -81,8 +81,8 @@ fn repository_away(error: &es_client::ServerError) -> bool {
     let refused = ["AccessDenied", "no_such_bucket", "InvalidAccessKeyId", "SignatureDoesNotMatch"];
     let says = |word: &&str| error.cause.as_ref().is_some_and(|c| c.contains(*word)) || error.reason.contains(*word);
     matches!(error.kind.as_str(), "repository_exception" | "snapshot_exception")
-        && passing.iter().any(|w| says(&w))
-        && !refused.iter().any(|w| says(&w))
+        && passing.iter().any(&says)
+        && !refused.iter().any(says)
 }
 
 fn path_of_status(snapshot: &Snapshot) -> Path {

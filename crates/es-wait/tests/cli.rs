@@ -1,4 +1,5 @@
 //! The tool as its users see it, on a stub that counts every request.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
 
 use es_testkit::contract;
 use es_testkit::recorded::{answer, body};
@@ -28,8 +29,7 @@ fn accepted(stub: &Stub) -> Value {
 
 /// What es-restore prints when a restore of these target indices was accepted.
 fn restoring(stub: &Stub, targets: &[&str]) -> Value {
-    let indices: Vec<Value> =
-        targets.iter().map(|target| json!({"index": target, "target_index": target})).collect();
+    let indices: Vec<Value> = targets.iter().map(|target| json!({"index": target, "target_index": target})).collect();
     json!({
         "type": "restore",
         "repository": "move",
@@ -252,10 +252,11 @@ fn the_timeout_ends_the_wait_and_not_the_work() {
 #[test]
 fn a_restore_is_done_when_every_primary_is_started() {
     let stub = Stub::start();
-    stub.root(TARGET)
-        .on("GET", HEALTH, nothing_started())
-        .on("GET", HEALTH, nothing_started())
-        .on("GET", HEALTH, answer("elasticsearch-6.1.2/health-green"));
+    stub.root(TARGET).on("GET", HEALTH, nothing_started()).on("GET", HEALTH, nothing_started()).on(
+        "GET",
+        HEALTH,
+        answer("elasticsearch-6.1.2/health-green"),
+    );
     let output = wait(&restoring(&stub, &BOTH)).run();
     output.exit(0).stderr("");
     let record = &output.json_lines()[0];
