@@ -208,8 +208,8 @@ fn moves(source: &str, target: &str) {
     let index = format!("from-{}", from.version);
     put_documents(&from, &index, 7);
     let script = format!(
-        "set -e; for side in source target; do es-register-repository --cluster $side --repository step --type fs --location {}/step-{} >/dev/null; done
-        es-snapshot --repository step --indices {index} | es-wait | es-restore --replicas 0 --refresh-interval -1 | es-wait |
+        "set -e; for side in source target; do es-register-repository --cluster $side --repository step-{index} --type fs --location {}/step-{} >/dev/null; done
+        es-snapshot --repository step-{index} --indices {index} | es-wait | es-restore --replicas 0 --refresh-interval -1 | es-wait |
         es-finish-restore | es-wait | es-compare-counts",
         from.repository_root.display(),
         from.version

@@ -115,7 +115,11 @@ impl Io {
                         ))));
                     }
                     Ok(_) if line.iter().all(u8::is_ascii_whitespace) => {}
-                    Ok(_) => return Some(Ok((number, line))),
+                    Ok(_) => {
+                        // The line's end is not part of it: columns in messages count from its beginning.
+                        line.truncate(line.trim_ascii_end().len());
+                        return Some(Ok((number, line)));
+                    }
                     Err(error) => return Some(Err(Fault::failed(format!("standard input: {error}")))),
                 }
             }

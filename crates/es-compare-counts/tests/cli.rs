@@ -231,7 +231,7 @@ fn csv_and_table_say_the_same_as_the_records() {
             "table",
             format!(
                 "INDEX                TARGET INDEX         SOURCE  TARGET  VERDICT\n{A}  {A}       5       5  equal\n\
-                 {B}  {B}       3       2  differs\n2 indices                                     8       7  1 of 2 equal\n"
+                 {B}  {B}       3       2  differs\n2 indices                                      8       7  1 of 2 equal\n"
             ),
         ),
     ];

@@ -349,7 +349,7 @@ fn readable(cluster: &Cluster, name: &str, what: &str) -> Result<usize, Fault> {
 
 /// Asks every node whether it reaches the repository; their names.
 fn verify(cluster: &Cluster, name: &str, readonly: bool, what: &str) -> Result<Vec<String>, Fault> {
-    let answer = cluster.write(Method::Post, &Path::of(["_snapshot", name, "_verify"]), &json!({}));
+    let answer = cluster.read(&Path::of(["_snapshot", name, "_verify"]), None);
     let answer = answer.map_err(|e| e.fault(&format!("{what}: verifying it")))?;
     let nodes = answer["nodes"].as_object().cloned().unwrap_or_default();
     let mut names: Vec<String> =

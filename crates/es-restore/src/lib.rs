@@ -123,7 +123,7 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
         }
         known_to(&target, &mut snapshot, args.partial).map_err(|f| f.context(&what))?;
         remember(args, &mut snapshot, io)?;
-        for group in groups(args, plan.as_deref(), &snapshot.indices)? {
+        for group in groups(args, plan.as_deref(), &snapshot.indices).map_err(|f| f.context(&what))? {
             let record = one(args, &target, &snapshot, &group, &settings, io).map_err(|f| f.context(&what))?;
             io.emit(&Record::Restore(record))?;
         }
