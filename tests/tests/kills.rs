@@ -51,7 +51,7 @@ fn a_move_killed_at_any_moment_ends_well_when_it_is_run_again() {
         let work = tempfile::tempdir().expect("a work directory");
         let command = format!(
             "es-migrate --repository killed --type fs --location {}/killed --indices {index} --work-dir {} --format jsonl \
-             --max-snapshot-bytes-per-sec 300kb --max-restore-bytes-per-sec 300kb",
+             --max-snapshot-bytes-per-sec 600kb --max-restore-bytes-per-sec 600kb",
             source.repository_root.display(),
             work.path().display()
         );
