@@ -59,7 +59,7 @@ pub fn command() -> Command {
     let examples = "  \
   Pages and completions, to look at or to install:
     es-docgen target/doc-out
-    man -M target/doc-out/man es-wait
+    man -l target/doc-out/man/es-wait.1
 
   After a change of a flag, and in every check:
     es-docgen --write
@@ -141,9 +141,9 @@ fn usage() -> &'static str {
 #[must_use]
 pub fn pages() -> Vec<(String, String)> {
     let mut pages: Vec<_> =
-        tools().iter().map(|tool| (format!("man/man1/{}.1", tool.get_name()), man::page(tool))).collect();
-    pages.push(("man/man1/es-migrate.1".into(), man::script("es-migrate", usage())));
-    pages.push(("man/man7/es-migrate.7".into(), MAP.to_string()));
+        tools().iter().map(|tool| (format!("man/{}.1", tool.get_name()), man::page(tool))).collect();
+    pages.push(("man/es-migrate.1".into(), man::script("es-migrate", usage())));
+    pages.push(("man/es-migrate.7".into(), MAP.to_string()));
     pages
 }
 
@@ -153,9 +153,9 @@ fn completions() -> Vec<(String, String)> {
     for tool in tools() {
         let name = tool.get_name().to_string();
         let places = [
-            (Shell::Bash, format!("bash/{name}")),
-            (Shell::Zsh, format!("zsh/_{name}")),
-            (Shell::Fish, format!("fish/{name}.fish")),
+            (Shell::Bash, format!("{name}.bash")),
+            (Shell::Zsh, format!("_{name}")),
+            (Shell::Fish, format!("{name}.fish")),
         ];
         for (shell, place) in places {
             let mut script = Vec::new();
