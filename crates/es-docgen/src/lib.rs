@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 #[must_use]
 pub fn tools() -> Vec<Command> {
     vec![
+        es_sign_request::command(),
+        es_iam_policy::command(),
         es_register_repository::command(),
         es_snapshot::command(),
         es_wait::command(),
