@@ -1,6 +1,6 @@
 //! Byte sources: what a reader of Lucene files needs from whoever holds the bytes.
 
-use std::io;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -12,6 +12,11 @@ pub trait Source: Send + Sync {
 
     /// Fills `buffer` with the bytes from `offset` on, or fails.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+
+    /// A range that will be read once from front to back, where a stream is faster than `read_at`.
+    fn sequential(&self, _offset: u64, _length: u64) -> Option<Box<dyn Read + Send>> {
+        None
+    }
 
     /// The checksum in this file's footer, where it is known from elsewhere.
     fn expected_checksum(&self) -> Option<u32> {
@@ -72,6 +77,13 @@ impl Source for SubSource {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.inner.read_at(self.offset + offset, buffer)
+    }
+
+    fn sequential(&self, offset: u64, length: u64) -> Option<Box<dyn Read + Send>> {
+        if offset.checked_add(length)? > self.length {
+            return None;
+        }
+        self.inner.sequential(self.offset + offset, length)
     }
 }
 

@@ -1,5 +1,7 @@
 //! A file read once from front to back, in ranges, with its checksum kept along the way.
 
+use std::io::Read;
+
 use crate::codec_util::{
     CHECKSUM_LENGTH, FOOTER_LENGTH, Header, compare_checksums, read_footer, read_header,
 };
@@ -14,6 +16,8 @@ const STEP: usize = 256 << 10;
 pub(crate) struct Stream<'a> {
     file: &'a str,
     source: &'a dyn Source,
+    /// Where the source has a faster way than ranges.
+    reader: Option<Box<dyn Read + Send>>,
     size: u64,
     /// The first byte not yet asked of the source.
     fetched: u64,
@@ -32,6 +36,7 @@ impl<'a> Stream<'a> {
         Ok(Self {
             file,
             source,
+            reader: source.sequential(0, size),
             size,
             fetched: 0,
             buffer: Vec::new(),
@@ -71,9 +76,11 @@ impl<'a> Stream<'a> {
             let old = self.buffer.len();
             self.buffer.resize(old + step, 0);
             let fresh = &mut self.buffer[old..];
-            self.source
-                .read_at(self.fetched, fresh)
-                .map_err(|error| Error::from_source(self.file, error))?;
+            let read = match &mut self.reader {
+                Some(reader) => reader.read_exact(fresh),
+                None => self.source.read_at(self.fetched, fresh),
+            };
+            read.map_err(|error| Error::from_source(self.file, error))?;
             // The checksum covers everything before itself.
             let covered =
                 left - CHECKSUM_LENGTH.min(usize::try_from(left).unwrap_or(usize::MAX)) as u64;
