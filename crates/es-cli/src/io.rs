@@ -1,0 +1,314 @@
+//! Standard streams and the clock, as every tool sees them.
+//!
+//! stdout is written through one checked writer: a full disk is a failure even when the last line was short, and
+//! a closed pipe stops the printing but never changes the verdict.
+
+use crate::{Common, ErrorFormat, Exit, Fault, Meter, Progress, printable};
+use es_records::{Record, Step};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+use std::io::{BufRead, BufWriter, ErrorKind, IsTerminal, Read, Write};
+use std::time::{Duration, Instant};
+
+/// Longest line of standard input that is taken for a record, in bytes.
+const LONGEST_LINE: u64 = 64 << 20;
+
+/// What a tool may use of the outside world beside its clusters.
+pub struct Io {
+    tool: String,
+    out: BufWriter<std::io::Stdout>,
+    reader_gone: bool,
+    errors: ErrorFormat,
+    quiet: bool,
+    verbose: bool,
+    progress: Progress,
+    began: Instant,
+    began_at: jiff::Timestamp,
+    meter: Option<Meter>,
+}
+
+impl Io {
+    pub(crate) fn new(tool: &str, common: &Common) -> Self {
+        Self {
+            tool: tool.to_string(),
+            out: BufWriter::with_capacity(1 << 16, std::io::stdout()),
+            reader_gone: false,
+            errors: common.errors,
+            quiet: common.quiet,
+            verbose: common.verbose,
+            progress: if common.quiet { Progress::None } else { common.progress },
+            began: Instant::now(),
+            began_at: jiff::Timestamp::now(),
+            meter: None,
+        }
+    }
+
+    /// The tool's name.
+    #[must_use]
+    pub fn tool(&self) -> &str {
+        &self.tool
+    }
+
+    /// Whether `-v` was given.
+    #[must_use]
+    pub fn verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// Time since the tool began.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Waits.
+    pub fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
+    /// The tool's own entry for a record's audit trail, until now.
+    #[must_use]
+    pub fn step(&self, requests: u64, retries: u64) -> Step {
+        Step {
+            tool: self.tool.clone(),
+            tool_version: env!("CARGO_PKG_VERSION").to_string(),
+            started_at: self.began_at.round(jiff::Unit::Millisecond).unwrap_or(self.began_at).to_string(),
+            took_in_millis: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            requests,
+            retries,
+        }
+    }
+
+    /// All records of standard input. They are read and checked to the end before the tool acts on the first, so
+    /// that a bad line leaves nothing half done.
+    pub fn records(&self) -> Result<Vec<Record>, Fault> {
+        let mut records = Vec::new();
+        for line in self.lines()? {
+            let (number, line) = line?;
+            records.push(parse(number, &line)?);
+        }
+        if records.is_empty() {
+            return Err(no_records());
+        }
+        Ok(records)
+    }
+
+    /// The lines of standard input with their numbers, for tools that work record by record. Blank lines are passed over.
+    pub fn lines(&self) -> Result<impl Iterator<Item = Result<(usize, Vec<u8>), Fault>> + use<>, Fault> {
+        let stdin = std::io::stdin();
+        if stdin.is_terminal() {
+            return Err(Fault::usage("standard input is a terminal, and records are read from it")
+                .hint(format!("pipe the output of another tool into {0}, or see {0} --help", self.tool)));
+        }
+        let mut number = 0;
+        let mut stdin = std::io::BufReader::with_capacity(1 << 16, stdin);
+        Ok(std::iter::from_fn(move || {
+            loop {
+                let mut line = Vec::new();
+                number += 1;
+                let mut limited = (&mut stdin).take(LONGEST_LINE + 1);
+                match limited.read_until(b'\n', &mut line) {
+                    Ok(0) => return None,
+                    Ok(_) if line.len() as u64 > LONGEST_LINE => {
+                        return Some(Err(Fault::usage(format!(
+                            "standard input, line {number}: longer than {LONGEST_LINE} bytes"
+                        ))));
+                    }
+                    Ok(_) if line.iter().all(u8::is_ascii_whitespace) => {}
+                    Ok(_) => return Some(Ok((number, line))),
+                    Err(error) => return Some(Err(Fault::failed(format!("standard input: {error}")))),
+                }
+            }
+        }))
+    }
+
+    /// Prints one record and hands it on at once.
+    pub fn emit(&mut self, record: &impl Serialize) -> Result<(), Fault> {
+        self.emit_later(record)?;
+        self.flush()
+    }
+
+    /// Prints one record; it may stay in the buffer for a while (for tools that print very many).
+    pub fn emit_later(&mut self, record: &impl Serialize) -> Result<(), Fault> {
+        let mut line = serde_json::to_vec(record).map_err(|e| Fault::failed(format!("record: {e}")))?;
+        line.push(b'\n');
+        self.write(&line)
+    }
+
+    /// Prints text other than a record: a table, a curl config.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        if let Some(meter) = &mut self.meter {
+            meter.clear();
+        }
+        if self.reader_gone {
+            return Ok(());
+        }
+        let result = self.out.write_all(bytes);
+        self.checked(result)
+    }
+
+    /// Hands on what was printed.
+    pub fn flush(&mut self) -> Result<(), Fault> {
+        if self.reader_gone {
+            return Ok(());
+        }
+        let result = self.out.flush();
+        self.checked(result)
+    }
+
+    /// Whether whoever read standard output has gone.
+    #[must_use]
+    pub fn reader_is_gone(&self) -> bool {
+        self.reader_gone
+    }
+
+    fn checked(&mut self, result: std::io::Result<()>) -> Result<(), Fault> {
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.reader_gone = true;
+                Ok(())
+            }
+            Err(error) => Err(stdout_fault(&error)),
+        }
+    }
+
+    pub(crate) fn finish(&mut self) -> Result<(), Fault> {
+        if let Some(mut meter) = self.meter.take() {
+            meter.clear();
+        }
+        self.flush()
+    }
+
+    /// A line on stderr that the user should see and can live with.
+    pub fn warn(&mut self, text: &str) {
+        if !self.quiet {
+            self.say(&format!("warning: {text}"));
+        }
+    }
+
+    /// A line on stderr under `-v`.
+    pub fn note(&mut self, text: &str) {
+        if self.verbose {
+            self.say(text);
+        }
+    }
+
+    /// What hears of each request under `-v`; a silent ear otherwise.
+    #[must_use]
+    pub fn listener(&self) -> impl Fn(&str) + 'static {
+        let (tool, verbose) = (self.tool.clone(), self.verbose);
+        move |text| {
+            if verbose {
+                let _ = writeln!(std::io::stderr(), "{tool}: {}", printable(text));
+            }
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        if let Some(meter) = &mut self.meter {
+            meter.clear();
+        }
+        let _ = writeln!(std::io::stderr(), "{}: {}", self.tool, printable(text));
+    }
+
+    /// Whether progress goes anywhere; if not, the tool need not ask the cluster for it.
+    #[must_use]
+    pub fn shows_progress(&self) -> bool {
+        match self.progress {
+            Progress::Auto => std::io::stderr().is_terminal(),
+            Progress::Plain => true,
+            Progress::None => false,
+        }
+    }
+
+    /// Where progress is shown, under this title.
+    pub fn meter(&mut self, title: &str) -> &mut Meter {
+        let (progress, tool) = (self.progress, &self.tool);
+        self.meter.get_or_insert_with(|| Meter::new(tool, title, progress))
+    }
+
+    /// Ends the present progress display.
+    pub fn end_meter(&mut self) {
+        if let Some(mut meter) = self.meter.take() {
+            meter.clear();
+        }
+    }
+
+    /// Prints a fault on stderr and goes on: for a verdict on one of several records. Returns its exit code.
+    pub fn report(&mut self, fault: &Fault) -> Exit {
+        if let Some(meter) = &mut self.meter {
+            meter.clear();
+        }
+        complain(&self.tool, self.errors, fault);
+        fault.exit
+    }
+}
+
+/// Parses one line of standard input.
+fn parse<T: DeserializeOwned>(number: usize, line: &[u8]) -> Result<T, Fault> {
+    serde_json::from_slice(line).map_err(|error| {
+        // serde_json counts lines within what it was given, which is one line: its own words about it mislead.
+        let why = error.to_string();
+        let why = why.split(" at line ").next().unwrap_or_default();
+        Fault::usage(format!("standard input, line {number}: {why} (column {})", error.column()))
+            .hint("each line must be one record of an es-migrate tool; nothing was done")
+    })
+}
+
+fn no_records() -> Fault {
+    Fault::usage("no record on standard input")
+        .hint("the stage before this one failed, or printed nothing: look at its message and exit code")
+}
+
+fn stdout_fault(error: &std::io::Error) -> Fault {
+    Fault::failed(format!("standard output: {error}"))
+}
+
+pub(crate) fn write_stdout(text: &str) -> Result<(), Fault> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(stdout_fault(&error)),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn complain(tool: &str, format: ErrorFormat, fault: &Fault) {
+    let mut err = std::io::stderr().lock();
+    // Nothing can be done about a broken stderr; the exit code still speaks.
+    let _ = match format {
+        ErrorFormat::Text => writeln!(err, "{tool}: {}", printable(&fault.message)).and_then(|()| {
+            fault.hint.as_ref().map_or(Ok(()), |hint| writeln!(err, "{tool}: hint: {}", printable(hint)))
+        }),
+        ErrorFormat::Json => writeln!(
+            err,
+            "{}",
+            json!({
+                "tool": tool,
+                "exit": fault.exit.code(),
+                "retry": fault.exit == Exit::TryAgain,
+                "type": fault.kind,
+                "message": fault.message,
+                "hint": fault.hint,
+            })
+        ),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_line_is_named_by_its_number_in_the_stream() {
+        let fault = parse::<Record>(2, b"{\"type\":\"snapshot\"\n").unwrap_err();
+        assert_eq!(fault.exit, Exit::Usage);
+        assert!(fault.message.starts_with("standard input, line 2: EOF while parsing"), "{}", fault.message);
+    }
+
+    #[test]
+    fn a_record_of_an_unknown_type_is_refused_by_name() {
+        let fault = parse::<Record>(1, b"{\"type\":\"poem\"}").unwrap_err();
+        assert!(fault.message.contains("unknown variant `poem`"), "{}", fault.message);
+    }
+}

@@ -1,0 +1,93 @@
+//! Progress on stderr: a bar on a terminal, a line a change elsewhere if asked for, otherwise nothing.
+
+use crate::{human_bytes, human_duration, printable};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// When progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Progress {
+    /// Bars on a terminal, nothing elsewhere.
+    Auto,
+    /// A line a change, for logs.
+    Plain,
+    /// Nothing.
+    None,
+}
+
+/// One piece of long work, as it is shown.
+pub struct Meter {
+    tool: String,
+    title: String,
+    bar: Option<ProgressBar>,
+    plain: bool,
+    said: String,
+    began: Instant,
+}
+
+impl Meter {
+    pub(crate) fn new(tool: &str, title: &str, progress: Progress) -> Self {
+        let terminal = progress == Progress::Auto && std::io::stderr().is_terminal();
+        let bar = terminal.then(|| {
+            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template("{prefix} [{bar:30}] {percent:>3}% {msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+            bar.set_prefix(printable(title));
+            bar
+        });
+        Self {
+            tool: tool.to_string(),
+            title: title.to_string(),
+            bar,
+            plain: progress == Progress::Plain,
+            said: String::new(),
+            began: Instant::now(),
+        }
+    }
+
+    /// Shows where the work stands: bytes done of a total (0 where unknown), and words such as `3/5 shards`.
+    pub fn show(&mut self, done: u64, total: u64, words: &str) {
+        let done = done.min(total.max(done));
+        let mut text = words.to_string();
+        if total > 0 {
+            text = format!("{}/{} {words}{}", human_bytes(done), human_bytes(total), self.pace(done, total));
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_length(total.max(1));
+            bar.set_position(done);
+            bar.set_message(printable(&text));
+        }
+        if self.plain {
+            // The rate alone is not a change worth a line.
+            let state = format!("{done}/{total} {words}");
+            if state != self.said {
+                let percent = (done * 100).checked_div(total).map_or(String::new(), |p| format!("{p}% "));
+                let line = format!("{}: {}: {percent}{text}", self.tool, self.title);
+                let _ = writeln!(std::io::stderr(), "{}", printable(&line));
+                self.said = state;
+            }
+        }
+    }
+
+    /// Rate since the display began, and the time left at that rate.
+    fn pace(&self, done: u64, total: u64) -> String {
+        let seconds = self.began.elapsed().as_secs_f64();
+        if done == 0 || seconds < 1.0 {
+            return String::new();
+        }
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let (rate, left) = {
+            let rate = done as f64 / seconds;
+            (rate as u64, total.saturating_sub(done) as f64 / rate)
+        };
+        let left = Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX);
+        format!(" {}/s, {} left", human_bytes(rate), human_duration(left))
+    }
+
+    pub(crate) fn clear(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

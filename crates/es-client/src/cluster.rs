@@ -1,0 +1,369 @@
+//! A cluster that is talked to, one request at a time.
+
+use crate::auth::Door;
+use crate::config::Config;
+use crate::error::{CallError, ServerError};
+use crate::path::Path;
+use es_records::{ClusterId, Fault, Role};
+use serde_json::Value;
+use std::cell::{Cell, OnceCell};
+use std::time::Duration;
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+
+/// Largest answer taken, in decoded bytes.
+const LARGEST_ANSWER: u64 = 128 << 20;
+/// How often a read is sent again when nothing came back, beside the first time.
+const RETRIES: u32 = 4;
+
+/// The methods that the tools use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Reads; sent again when the answer is lost.
+    Get,
+    /// Writes; never sent again blindly.
+    Put,
+    /// Writes; never sent again blindly.
+    Post,
+}
+
+impl Method {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Put => "PUT",
+            Self::Post => "POST",
+        }
+    }
+}
+
+/// Who hears of each request and each retry.
+type Listener = Box<dyn Fn(&str)>;
+
+/// An open door to one cluster.
+pub struct Cluster {
+    config: Config,
+    base: String,
+    agent: ureq::Agent,
+    door: Door,
+    identity: OnceCell<ClusterId>,
+    listener: Listener,
+    requests: Cell<u64>,
+    retries: Cell<u64>,
+}
+
+impl Cluster {
+    /// Prepares to talk to the cluster of this role: its URL is `flag`, else the variable, else `known` (of a record).
+    ///
+    /// # Errors
+    /// Those of [`Config::of`] and [`Cluster::new`].
+    pub fn open(
+        role: Role,
+        flag: Option<&str>,
+        known: Option<&ClusterId>,
+        listener: impl Fn(&str) + 'static,
+    ) -> Result<Self, Fault> {
+        Self::new(Config::of(role, flag, known.map(|k| k.url.as_str()))?, listener)
+    }
+
+    /// Prepares to talk to a cluster; nothing is sent yet. `listener` hears a line for each request.
+    ///
+    /// # Errors
+    /// Where a certificate or key cannot be read.
+    pub fn new(config: Config, listener: impl Fn(&str) + 'static) -> Result<Self, Fault> {
+        let mut tls = TlsConfig::builder();
+        if let Some(file) = &config.cacert {
+            let certificates = pem(file)?;
+            tls = tls.root_certs(RootCerts::Specific(certificates.into()));
+        } else {
+            tls = tls.root_certs(RootCerts::PlatformVerifier);
+        }
+        if let Some((certificate, key)) = &config.client {
+            let chain = pem(certificate)?;
+            let key = PrivateKey::from_pem(&read(key)?).map_err(|e| Fault::usage(format!("{}: {e}", key.display())))?;
+            tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
+        }
+        let agent = ureq::Agent::config_builder()
+            .tls_config(tls.build())
+            .timeout_connect(Some(Duration::from_secs(10).min(config.timeout)))
+            .timeout_global(Some(config.timeout))
+            // A redirect would carry the session token to another host: it is an error that names the host.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .user_agent(concat!("es-migrate/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .into();
+        let base = config.url.as_str().trim_end_matches('/').to_string();
+        Ok(Self {
+            door: Door::new(&config),
+            config,
+            base,
+            agent,
+            identity: OnceCell::new(),
+            listener: Box::new(listener),
+            requests: Cell::new(0),
+            retries: Cell::new(0),
+        })
+    }
+
+    /// The part it plays.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.config.role
+    }
+
+    /// Requests sent so far.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests.get()
+    }
+
+    /// Requests that were sent again so far.
+    #[must_use]
+    pub fn retries(&self) -> u64 {
+        self.retries.get()
+    }
+
+    /// Who it is, asked once.
+    ///
+    /// # Errors
+    /// The fault of `GET /`, or exit 3 where the answer is not a cluster's.
+    pub fn identity(&self) -> Result<&ClusterId, Fault> {
+        if let Some(identity) = self.identity.get() {
+            return Ok(identity);
+        }
+        let what = format!("{} cluster at {}", self.config.role, self.base);
+        let root = self.get(&Path::of([] as [&str; 0])).map_err(|e| e.fault(&what))?;
+        let word = |v: &Value| v.as_str().unwrap_or_default().to_string();
+        let version = &root["version"];
+        let distribution = match version["distribution"].as_str() {
+            Some(other) => other.to_string(),
+            None => "elasticsearch".into(),
+        };
+        let identity = ClusterId {
+            role: self.config.role,
+            url: self.base.clone(),
+            cluster_name: word(&root["cluster_name"]),
+            cluster_uuid: word(&root["cluster_uuid"]),
+            version: word(&version["number"]),
+            distribution,
+        };
+        if identity.version.is_empty() || identity.cluster_uuid.is_empty() {
+            return Err(Fault::failed(format!(
+                "{what}: this is no Elasticsearch or OpenSearch: GET / has no version and cluster_uuid"
+            ))
+            .hint("check the URL; a proxy or dashboard may be answering"));
+        }
+        if identity.cluster_uuid == "_na_" {
+            return Err(Fault::new(
+                es_records::Exit::TryAgain,
+                format!("{what}: the node has not joined a cluster yet (cluster_uuid _na_)"),
+            ));
+        }
+        Ok(self.identity.get_or_init(|| identity))
+    }
+
+    /// Major version of Elasticsearch whose API it speaks: OpenSearch speaks that of 7.10.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::identity`].
+    pub fn api_version(&self) -> Result<(u32, u32), Fault> {
+        let identity = self.identity()?;
+        if identity.distribution == "opensearch" {
+            return Ok((7, 10));
+        }
+        let mut parts = identity.version.split('.').map(|part| part.parse().unwrap_or(0));
+        Ok((parts.next().unwrap_or(0), parts.next().unwrap_or(0)))
+    }
+
+    /// Refuses a record that speaks of another cluster.
+    ///
+    /// # Errors
+    /// Exit 2 where the `cluster_uuid` differs.
+    pub fn expect(&self, known: &ClusterId) -> Result<(), Fault> {
+        let here = self.identity()?;
+        if known.cluster_uuid.is_empty() || known.cluster_uuid == here.cluster_uuid {
+            return Ok(());
+        }
+        Err(Fault::usage(format!(
+            "the record is of cluster {:?} ({}), and {} is cluster {:?} ({})",
+            known.cluster_name, known.cluster_uuid, here.url, here.cluster_name, here.cluster_uuid
+        ))
+        .hint(format!(
+            "point ES_{}_URL at the record's cluster, or make the record anew",
+            self.config.role.to_string().to_uppercase()
+        )))
+    }
+
+    /// Reads; sends again a few times when the answer is lost or says so.
+    ///
+    /// # Errors
+    /// The last answer.
+    pub fn get(&self, path: &Path) -> Result<Value, CallError> {
+        self.patient(Method::Get, path, None)
+    }
+
+    /// A POST that only reads (`_refresh`, `_search`): sent again like a GET.
+    ///
+    /// # Errors
+    /// The last answer.
+    pub fn read(&self, path: &Path, body: Option<&Value>) -> Result<Value, CallError> {
+        self.patient(Method::Post, path, body)
+    }
+
+    /// Reads once, for whoever polls anyway.
+    ///
+    /// # Errors
+    /// The answer.
+    pub fn look(&self, path: &Path) -> Result<Value, CallError> {
+        self.send(Method::Get, path, None)
+    }
+
+    /// Writes once. A lost answer leaves the outcome unknown: the caller looks.
+    ///
+    /// # Errors
+    /// The answer.
+    pub fn write(&self, method: Method, path: &Path, body: &Value) -> Result<Value, CallError> {
+        self.send(method, path, Some(body))
+    }
+
+    /// What a write would be, as a `request` record: `--dry-run` prints it, and es-sign-request takes it.
+    #[must_use]
+    pub fn request_record(&self, method: Method, path: &Path, body: &Value) -> Value {
+        serde_json::json!({
+            "type": "request",
+            "method": method.as_str(),
+            "url": format!("{}{path}", self.base),
+            "headers": {"content-type": "application/json"},
+            "body": body.to_string(),
+        })
+    }
+
+    fn patient(&self, method: Method, path: &Path, body: Option<&Value>) -> Result<Value, CallError> {
+        let mut tried = 0;
+        loop {
+            match self.send(method, path, body) {
+                Err(error) if error.may_pass() && tried < RETRIES => {
+                    tried += 1;
+                    self.retries.set(self.retries.get() + 1);
+                    // Full jitter below 0.2, 0.4, 0.8, 1.6 s: many tools at once do not knock in step.
+                    let pause = Duration::from_millis(fastrand::u64(20..=(100 << tried)));
+                    (self.listener)(&format!(
+                        "{}; again in {} ms",
+                        error.fault(&format!("{} {path}", method.as_str())),
+                        pause.as_millis()
+                    ));
+                    std::thread::sleep(pause);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// One request, and once more where the service only disagreed about the time or an expired token.
+    fn send(&self, method: Method, path: &Path, body: Option<&Value>) -> Result<Value, CallError> {
+        match self.exchange(method, path, body) {
+            Err(CallError::Server(error)) if self.renewed(&error) => self.exchange(method, path, body),
+            other => other,
+        }
+    }
+
+    /// Whether a refusal was about an expired token, which is then thrown away.
+    fn renewed(&self, error: &ServerError) -> bool {
+        match &self.door {
+            Door::Signed(signing) if error.reason.contains("security token") && error.reason.contains("expired") => {
+                signing.expire();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn exchange(&self, method: Method, path: &Path, body: Option<&Value>) -> Result<Value, CallError> {
+        let url = format!("{}{path}", self.base);
+        let bytes = match body {
+            Some(json) => serde_json::to_vec(json).map_err(|e| CallError::Unusable(e.to_string()))?,
+            None => Vec::new(),
+        };
+        let mut headers = Vec::new();
+        if body.is_some() {
+            headers.push(("content-type".to_string(), "application/json".to_string()));
+        }
+        let added = self.door.headers(method.as_str(), &url, &bytes, &headers).map_err(CallError::Fault)?;
+        headers.extend(added);
+        let mut request = ureq::http::Request::builder().method(method.as_str()).uri(&url);
+        for (name, value) in &headers {
+            request = request.header(name, value);
+        }
+        self.requests.set(self.requests.get() + 1);
+        let began = std::time::Instant::now();
+        let unusable = |e: ureq::http::Error| CallError::Unusable(e.to_string());
+        let sent = if method == Method::Get {
+            self.agent.run(request.body(()).map_err(unusable)?)
+        } else {
+            self.agent.run(request.body(bytes).map_err(unusable)?)
+        };
+        let mut answer = sent.map_err(lost)?;
+        let status = answer.status().as_u16();
+        (self.listener)(&format!("{} {path} {status} {} ms", method.as_str(), began.elapsed().as_millis()));
+        if (300..400).contains(&status) {
+            let place =
+                answer.headers().get("location").and_then(|v| v.to_str().ok()).and_then(|v| url::Url::parse(v).ok());
+            let host = place.and_then(|u| u.host_str().map(str::to_string)).unwrap_or_else(|| "elsewhere".into());
+            return Err(CallError::Unusable(format!(
+                "HTTP {status}: redirected to {host}; redirects are not followed"
+            )));
+        }
+        let bytes = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec().map_err(lost)?;
+        // 408 is _cluster/health that timed out, with a whole answer in the body.
+        if status >= 400 && status != 408 {
+            return Err(CallError::Server(ServerError::decode(status, &bytes)));
+        }
+        match serde_json::from_slice(&bytes) {
+            Ok(json) => Ok(json),
+            // A connection closed too early looks like the end of the answer: only the JSON tells.
+            Err(error) if error.is_eof() => Err(CallError::Lost { why: "the answer was cut short".into(), sent: true }),
+            Err(error) => Err(CallError::Unusable(format!("HTTP {status}: the answer is not JSON: {error}"))),
+        }
+    }
+}
+
+/// What a failed exchange means: most may pass, TLS and oversized answers will not.
+fn lost(error: ureq::Error) -> CallError {
+    use ureq::Error as E;
+    let refused = |e: &std::io::Error| e.kind() == std::io::ErrorKind::ConnectionRefused;
+    match error {
+        E::Io(e) if refused(&e) => CallError::Lost { why: "connection refused".into(), sent: false },
+        E::ConnectionFailed | E::HostNotFound => CallError::Lost { why: error.to_string(), sent: false },
+        E::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
+            CallError::Lost { why: "no connection in time".into(), sent: false }
+        }
+        E::Timeout(_) => CallError::Lost { why: "no answer in time".into(), sent: true },
+        E::Io(e) if e.kind() == std::io::ErrorKind::InvalidData => CallError::Unusable(format!("TLS: {e}")),
+        E::Io(e) => CallError::Lost { why: e.to_string(), sent: true },
+        E::Protocol(e) => CallError::Lost { why: format!("not a whole HTTP answer: {e}"), sent: true },
+        E::BodyExceedsLimit(limit) => CallError::Unusable(format!("the answer is larger than {limit} bytes")),
+        other => CallError::Unusable(other.to_string()),
+    }
+}
+
+fn read(file: &std::path::Path) -> Result<Vec<u8>, Fault> {
+    std::fs::read(file).map_err(|e| Fault::failed(format!("{}: {e}", file.display())))
+}
+
+fn pem(file: &std::path::Path) -> Result<Vec<Certificate<'static>>, Fault> {
+    let bytes = read(file)?;
+    let wrong = |why: String| Fault::usage(format!("{}: {why}", file.display()));
+    let mut certificates = Vec::new();
+    for item in ureq::tls::parse_pem(&bytes) {
+        match item {
+            Ok(ureq::tls::PemItem::Certificate(certificate)) => certificates.push(certificate),
+            Ok(_) => {}
+            Err(error) => return Err(wrong(error.to_string())),
+        }
+    }
+    if certificates.is_empty() {
+        return Err(wrong("no certificate in it (PEM is expected)".into()));
+    }
+    Ok(certificates)
+}

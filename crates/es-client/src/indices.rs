@@ -1,0 +1,250 @@
+//! What indices a cluster has, in three requests however many there are, and which of them a pattern means.
+
+use crate::{Cluster, Path};
+use es_records::{Fault, IndexSettings};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is known of one index.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IndexInfo {
+    /// Settings that a migration remembers, and aliases.
+    pub settings: IndexSettings,
+    /// Whether it is closed.
+    pub closed: bool,
+    /// Whether wildcards pass it over (`index.hidden`, or a name that begins with a dot).
+    pub hidden: bool,
+    /// `green`, `yellow`, `red`; none where the server does not say (closed indices before 7.2).
+    pub health: Option<String>,
+}
+
+/// All indices of a cluster, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Indices {
+    indices: BTreeMap<String, IndexInfo>,
+}
+
+impl Indices {
+    /// Asks a cluster for all its indices: settings, aliases, open or closed.
+    ///
+    /// # Errors
+    /// The fault of whichever request fails.
+    pub fn of(cluster: &Cluster) -> Result<Self, Fault> {
+        let what = |part: &str| format!("{} of the {} cluster's indices", part, cluster.role());
+        let names =
+            "index.number_of_shards,index.number_of_replicas,index.refresh_interval,index.creation_date,index.hidden";
+        let path =
+            Path::of(["_all", "_settings", names]).query("flat_settings", "true").query("expand_wildcards", "all");
+        let settings = cluster.get(&path).map_err(|e| e.fault(&what("settings")))?;
+        let path = Path::of(["_alias"]).query("expand_wildcards", "all");
+        let aliases = match cluster.get(&path) {
+            // Before 7.x the parameter is not known here, and all indices are meant anyway.
+            Err(crate::CallError::Server(error)) if error.status == 400 => cluster.get(&Path::of(["_alias"])),
+            other => other,
+        };
+        let aliases = aliases.map_err(|e| e.fault(&what("aliases")))?;
+        let mut path = Path::of(["_cat", "indices"]).query("format", "json").query("h", "index,status,health");
+        if cluster.api_version()? >= (7, 7) {
+            path = path.query("expand_wildcards", "all");
+        }
+        let states = cluster.get(&path).map_err(|e| e.fault(&what("states")))?;
+        Ok(Self::from_answers(&settings, &aliases, &states))
+    }
+
+    fn from_answers(settings: &Value, aliases: &Value, states: &Value) -> Self {
+        let mut indices = BTreeMap::new();
+        let empty = serde_json::Map::new();
+        for (name, index) in settings.as_object().unwrap_or(&empty) {
+            let settings = &index["settings"];
+            let text = |key: &str| settings[key].as_str().map(str::to_string);
+            let number = |key: &str| settings[key].as_str().and_then(|v| v.parse().ok());
+            let names = aliases[name]["aliases"].as_object().unwrap_or(&empty).keys().cloned();
+            indices.insert(
+                name.clone(),
+                IndexInfo {
+                    settings: IndexSettings {
+                        number_of_shards: number("index.number_of_shards"),
+                        number_of_replicas: number("index.number_of_replicas"),
+                        refresh_interval: text("index.refresh_interval"),
+                        creation_date: text("index.creation_date"),
+                        aliases: names.collect(),
+                    },
+                    closed: false,
+                    hidden: name.starts_with('.') || settings["index.hidden"] == "true",
+                    health: None,
+                },
+            );
+        }
+        for row in states.as_array().into_iter().flatten() {
+            if let Some(info) = row["index"].as_str().and_then(|name| indices.get_mut(name)) {
+                info.closed = row["status"] == "close";
+                info.health = row["health"].as_str().map(str::to_string);
+            }
+        }
+        Self { indices }
+    }
+
+    /// One index.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&IndexInfo> {
+        self.indices.get(name)
+    }
+
+    /// All of them, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &IndexInfo)> {
+        self.indices.iter().map(|(name, info)| (name.as_str(), info))
+    }
+
+    /// The indices behind an alias.
+    #[must_use]
+    pub fn behind_alias(&self, alias: &str) -> Vec<&str> {
+        let has = |info: &IndexInfo| info.settings.aliases.iter().any(|a| a == alias);
+        self.iter().filter(|(_, info)| has(info)).map(|(name, _)| name).collect()
+    }
+
+    /// The indices that a list of patterns means, in the list's order of adding and taking away; and the names that
+    /// stand for nothing here. Resolved on this side, so that every server version agrees on what was asked for.
+    #[must_use]
+    pub fn resolve(
+        &self,
+        patterns: &[Pattern],
+        wanted: impl Fn(&IndexInfo) -> bool,
+    ) -> (BTreeSet<String>, Vec<String>) {
+        let mut chosen = BTreeSet::new();
+        let mut missing = Vec::new();
+        for pattern in patterns {
+            if pattern.is_wildcard() {
+                let spelled_out = pattern.text.starts_with('.');
+                let matching = self.iter().filter(|(name, _)| pattern.matches(name));
+                if pattern.exclude {
+                    let names: Vec<String> = matching.map(|(name, _)| name.to_string()).collect();
+                    chosen.retain(|name| !names.contains(name));
+                } else {
+                    let matching =
+                        matching.filter(|(_, info)| wanted(info) || spelled_out && info.hidden && !info.closed);
+                    chosen.extend(matching.map(|(name, _)| name.to_string()));
+                }
+            } else if pattern.exclude {
+                chosen.remove(&pattern.text);
+                for name in self.behind_alias(&pattern.text) {
+                    chosen.remove(name);
+                }
+            } else if self.indices.contains_key(&pattern.text) {
+                chosen.insert(pattern.text.clone());
+            } else {
+                let behind = self.behind_alias(&pattern.text);
+                if behind.is_empty() {
+                    missing.push(pattern.text.clone());
+                }
+                chosen.extend(behind.into_iter().map(str::to_string));
+            }
+        }
+        (chosen, missing)
+    }
+}
+
+/// An index name as a user writes it: a name, an alias, a wildcard, or one of these with `-` before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    text: String,
+    exclude: bool,
+}
+
+impl Pattern {
+    /// Reads a comma-separated list.
+    #[must_use]
+    pub fn list(text: &str) -> Vec<Self> {
+        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Self::one).collect()
+    }
+
+    fn one(text: &str) -> Self {
+        match text.strip_prefix('-') {
+            // No index name begins with '-'.
+            Some(rest) => Self { text: rest.to_string(), exclude: true },
+            None => Self { text: if text == "_all" { "*".into() } else { text.to_string() }, exclude: false },
+        }
+    }
+
+    /// Whether it takes away.
+    #[must_use]
+    pub fn excludes(&self) -> bool {
+        self.exclude
+    }
+
+    /// Whether it has a `*`.
+    #[must_use]
+    pub fn is_wildcard(&self) -> bool {
+        self.text.contains('*')
+    }
+
+    /// Whether a name fits; `*` stands for any run of characters.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        let mut parts = self.text.split('*');
+        let first = parts.next().unwrap_or_default();
+        let Some(mut rest) = name.strip_prefix(first) else { return false };
+        let Some(last) = self.text.contains('*').then(|| self.text.rsplit('*').next().unwrap_or_default()) else {
+            return rest.is_empty();
+        };
+        let middle: Vec<&str> = parts.collect();
+        for part in &middle[..middle.len().saturating_sub(1)] {
+            match rest.find(part) {
+                Some(at) => rest = &rest[at + part.len()..],
+                None => return false,
+            }
+        }
+        rest.ends_with(last)
+    }
+}
+
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", if self.exclude { "-" } else { "" }, self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn some() -> Indices {
+        let index =
+            |hidden: bool| json!({"settings": {"index.number_of_shards": "2", "index.hidden": hidden.to_string()}});
+        Indices::from_answers(
+            &json!({"log-1": index(false), "log-2": index(false), "log-old": index(false), ".kibana": index(false), "h": index(true)}),
+            &json!({"log-1": {"aliases": {"current": {}}}}),
+            &json!([{"index": "log-old", "status": "close"}, {"index": "log-1", "status": "open", "health": "green"}]),
+        )
+    }
+
+    fn resolved(patterns: &str) -> (Vec<String>, Vec<String>) {
+        let (chosen, missing) = some().resolve(&Pattern::list(patterns), |info| !info.closed && !info.hidden);
+        (chosen.into_iter().collect(), missing)
+    }
+
+    #[test]
+    fn wildcards_take_open_and_visible_indices_only() {
+        assert_eq!(resolved("*").0, ["log-1", "log-2"]);
+        assert_eq!(resolved(".k*").0, [".kibana"]);
+    }
+
+    #[test]
+    fn exclusions_take_away_what_came_before_them() {
+        assert_eq!(resolved("log-*,-log-2").0, ["log-1"]);
+        assert_eq!(resolved("log-*,-log-*,log-2").0, ["log-2"]);
+        assert_eq!(resolved("log-*,-current").0, ["log-2"]);
+    }
+
+    #[test]
+    fn an_alias_means_its_indices_and_a_typo_means_nothing() {
+        assert_eq!(resolved("current,lgo-1"), (vec!["log-1".into()], vec!["lgo-1".into()]));
+    }
+
+    #[test]
+    fn stars_stand_for_any_run_of_characters() {
+        let fits = |pattern: &str, name: &str| Pattern::one(pattern).matches(name);
+        assert!(fits("a*b*c", "a__b__c") && fits("*", "") && fits("a*a", "aa") && fits("**x", "yx"));
+        assert!(!fits("a*b*c", "a__c") && !fits("a*a", "a") && !fits("ab", "abc"));
+    }
+}
