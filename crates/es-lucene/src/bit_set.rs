@@ -9,17 +9,11 @@ pub(crate) struct BitSet {
 
 impl BitSet {
     pub(crate) fn empty(size: u32) -> Self {
-        Self {
-            words: vec![0; size.div_ceil(64) as usize],
-            size,
-        }
+        Self { words: vec![0; size.div_ceil(64) as usize], size }
     }
 
     pub(crate) fn full(size: u32) -> Self {
-        let mut set = Self {
-            words: vec![u64::MAX; size.div_ceil(64) as usize],
-            size,
-        };
+        let mut set = Self { words: vec![u64::MAX; size.div_ceil(64) as usize], size };
         set.clear_tail();
         set
     }
@@ -42,9 +36,7 @@ impl BitSet {
     }
 
     pub(crate) fn contains(&self, document: u32) -> bool {
-        self.words
-            .get((document / 64) as usize)
-            .is_some_and(|word| word >> (document % 64) & 1 == 1)
+        self.words.get((document / 64) as usize).is_some_and(|word| word >> (document % 64) & 1 == 1)
     }
 
     /// Adds a document; false if it lies beyond the last one or is there already.

@@ -28,9 +28,7 @@ pub(crate) struct Header {
 impl Header {
     /// Lucene 9 and the custom formats built on it write little-endian numbers.
     pub(crate) fn endian(&self) -> Endian {
-        let lucene8 = [
-            "50", "53", "54", "60", "62", "70", "80", "84", "85", "86", "87",
-        ];
+        let lucene8 = ["50", "53", "54", "60", "62", "70", "80", "84", "85", "86", "87"];
         match self.codec.strip_prefix("Lucene") {
             Some(rest) if lucene8.iter().any(|version| rest.starts_with(version)) => {
                 // Lucene85FieldsIndex was never renamed before Lucene 9, and 9 calls it Lucene90.
@@ -41,11 +39,7 @@ impl Header {
     }
 
     /// Fails if the version lies outside what this reader knows.
-    pub(crate) fn expect_version(
-        &self,
-        file: &str,
-        known: std::ops::RangeInclusive<u32>,
-    ) -> Result<()> {
+    pub(crate) fn expect_version(&self, file: &str, known: std::ops::RangeInclusive<u32>) -> Result<()> {
         if known.contains(&self.version) {
             Ok(())
         } else {
@@ -78,15 +72,9 @@ pub(crate) fn read_header(input: &mut DataInput<'_>) -> Result<Header> {
     let mut id = Id::default();
     id.copy_from_slice(input.bytes(16)?);
     let length = usize::from(input.u8()?);
-    let suffix = std::str::from_utf8(input.bytes(length)?)
-        .map_err(|_| input.corrupt("a suffix that is not UTF-8"))?
-        .to_owned();
-    let header = Header {
-        codec,
-        version,
-        id,
-        suffix,
-    };
+    let suffix =
+        std::str::from_utf8(input.bytes(length)?).map_err(|_| input.corrupt("a suffix that is not UTF-8"))?.to_owned();
+    let header = Header { codec, version, id, suffix };
     input.set_endian(header.endian());
     Ok(header)
 }
@@ -97,10 +85,7 @@ pub(crate) fn check_owner(file: &str, header: &Header, id: &Id, suffix: &str) ->
         return Err(Error::corrupt(file, "belongs to another segment"));
     }
     if header.suffix != suffix {
-        return Err(Error::corrupt(
-            file,
-            format!("its suffix is {:?}, not {suffix:?}", header.suffix),
-        ));
+        return Err(Error::corrupt(file, format!("its suffix is {:?}, not {suffix:?}", header.suffix)));
     }
     Ok(())
 }
@@ -116,24 +101,14 @@ pub(crate) fn read_footer(file: &str, footer: &[u8]) -> Result<u32> {
 }
 
 /// Compares a computed checksum with the footer's and with the one known from elsewhere.
-pub(crate) fn compare_checksums(
-    file: &str,
-    computed: u32,
-    footer: u32,
-    expected: Option<u32>,
-) -> Result<()> {
+pub(crate) fn compare_checksums(file: &str, computed: u32, footer: u32, expected: Option<u32>) -> Result<()> {
     if computed != footer {
-        return Err(Error::corrupt(
-            file,
-            format!("checksum {computed:08x}, the footer says {footer:08x}"),
-        ));
+        return Err(Error::corrupt(file, format!("checksum {computed:08x}, the footer says {footer:08x}")));
     }
     if let Some(expected) = expected.filter(|expected| *expected != footer) {
         return Err(Error::corrupt(
             file,
-            format!(
-                "checksum {footer:08x}, the snapshot says {expected:08x}: another file's bytes"
-            ),
+            format!("checksum {footer:08x}, the snapshot says {expected:08x}: another file's bytes"),
         ));
     }
     Ok(())
@@ -156,10 +131,7 @@ impl Checked {
         let computed = crc32fast::hash(&bytes[..bytes.len() - CHECKSUM_LENGTH]);
         compare_checksums(file, computed, footer, source.expected_checksum())?;
         bytes.truncate(body);
-        Ok(Self {
-            file: file.to_owned(),
-            bytes,
-        })
+        Ok(Self { file: file.to_owned(), bytes })
     }
 
     /// Opens, reads and verifies a file of a directory.

@@ -33,24 +33,14 @@ impl<'a> CompoundDirectory<'a> {
         let mut entries = HashMap::new();
         for (key, offset, length) in list {
             let full = format!("{}{key}", commit.name);
-            if offset
-                .checked_add(length)
-                .is_none_or(|end| end > data.size())
-            {
-                return Err(Error::corrupt(
-                    &name,
-                    format!("{full} does not lie within the compound file"),
-                ));
+            if offset.checked_add(length).is_none_or(|end| end > data.size()) {
+                return Err(Error::corrupt(&name, format!("{full} does not lie within the compound file")));
             }
             if entries.insert(full, (offset, length)).is_some() {
                 return Err(Error::corrupt(&name, format!("lists {key} twice")));
             }
         }
-        Ok(Self {
-            outer,
-            data,
-            entries,
-        })
+        Ok(Self { outer, data, entries })
     }
 }
 
@@ -63,8 +53,9 @@ impl Directory for CompoundDirectory<'_> {
 
     fn open(&self, name: &str) -> Option<Arc<dyn Source>> {
         match self.entries.get(name) {
-            Some(&(offset, length)) => SubSource::new(Arc::clone(&self.data), offset, length)
-                .map(|source| Arc::new(source) as Arc<dyn Source>),
+            Some(&(offset, length)) => {
+                SubSource::new(Arc::clone(&self.data), offset, length).map(|source| Arc::new(source) as Arc<dyn Source>)
+            }
             None => self.outer.open(name),
         }
     }

@@ -10,8 +10,8 @@ use crate::segment_infos::SegmentCommitInfo;
 use crate::source::Directory;
 use crate::stream::Stream;
 use crate::{
-    custom_stored_fields, lucene50_stored_fields, lucene87_stored_fields, lucene90_stored_fields,
-    packed_ints, stored_fields_ints, zstd814_stored_fields,
+    custom_stored_fields, lucene50_stored_fields, lucene87_stored_fields, lucene90_stored_fields, packed_ints,
+    stored_fields_ints, zstd814_stored_fields,
 };
 
 /// Documents in a chunk; the largest any writer puts there is 4,096.
@@ -24,12 +24,7 @@ const MAX_CHUNK_SIZE: u32 = 1 << 24;
 /// How the raw bytes of one piece of a chunk are got back.
 pub(crate) trait Decompressor: Send {
     /// Reads one piece and appends exactly `length` raw bytes.
-    fn decompress(
-        &mut self,
-        stream: &mut Stream<'_>,
-        length: usize,
-        target: &mut Vec<u8>,
-    ) -> Result<()>;
+    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()>;
 }
 
 /// Where the size of chunks is written.
@@ -102,23 +97,16 @@ impl<'a> Chunk<'a> {
     /// Number of fields and bytes of each document.
     pub(crate) fn documents(&self) -> impl Iterator<Item = (u32, &'a [u8])> {
         let mut rest = self.raw;
-        self.counts
-            .iter()
-            .zip(self.lengths)
-            .map(move |(count, length)| {
-                let (document, tail) = rest.split_at((*length as usize).min(rest.len()));
-                rest = tail;
-                (*count, document)
-            })
+        self.counts.iter().zip(self.lengths).map(move |(count, length)| {
+            let (document, tail) = rest.split_at((*length as usize).min(rest.len()));
+            rest = tail;
+            (*count, document)
+        })
     }
 }
 
 /// The size of chunks, from `.fdm`.
-fn read_metadata(
-    directory: &dyn Directory,
-    commit: &SegmentCommitInfo,
-    codec: &str,
-) -> Result<u32> {
+fn read_metadata(directory: &dyn Directory, commit: &SegmentCommitInfo, codec: &str) -> Result<u32> {
     let name = format!("{}.fdm", commit.name);
     let file = Checked::open(directory, &name)?;
     let mut input = file.input();
@@ -153,10 +141,7 @@ impl<'a> StoredFieldsReader<'a> {
             ChunkSize::Metadata(codec) => read_metadata(directory, commit, codec)?,
         };
         if chunk_size == 0 || chunk_size > MAX_CHUNK_SIZE {
-            return Err(Error::corrupt(
-                file,
-                format!("chunks of {chunk_size} bytes"),
-            ));
+            return Err(Error::corrupt(file, format!("chunks of {chunk_size} bytes")));
         }
         Ok(Self {
             stream,
@@ -179,18 +164,13 @@ impl<'a> StoredFieldsReader<'a> {
         }
         let first = self.stream.vint()?;
         if first != self.next {
-            return Err(self.stream.corrupt(format!(
-                "a chunk begins at document {first}, not at {}",
-                self.next
-            )));
+            return Err(self.stream.corrupt(format!("a chunk begins at document {first}, not at {}", self.next)));
         }
         let token = self.stream.vint()?;
         let sliced = token & 1 == 1;
         let documents = token >> self.format.token_shift;
         if documents == 0 || documents > (self.max_doc - first).min(MAX_DOCS_PER_CHUNK) {
-            return Err(self
-                .stream
-                .corrupt(format!("a chunk of {documents} documents")));
+            return Err(self.stream.corrupt(format!("a chunk of {documents} documents")));
         }
         let read = match self.format.integers {
             Integers::PackedInts => packed_ints::read,
@@ -201,26 +181,18 @@ impl<'a> StoredFieldsReader<'a> {
         let total: u64 = self.lengths.iter().map(|length| u64::from(*length)).sum();
         let empty = |(count, length): (&u32, &u32)| (*count == 0) != (*length == 0);
         if self.counts.iter().zip(&self.lengths).any(empty) {
-            return Err(self
-                .stream
-                .corrupt("fields without bytes, or bytes without fields"));
+            return Err(self.stream.corrupt("fields without bytes, or bytes without fields"));
         }
         self.decompress(sliced, total)?;
         self.next = first + documents;
         self.chunks += 1;
-        Ok(Some(Chunk {
-            first,
-            counts: &self.counts,
-            lengths: &self.lengths,
-            raw: &self.raw,
-        }))
+        Ok(Some(Chunk { first, counts: &self.counts, lengths: &self.lengths, raw: &self.raw }))
     }
 
     fn decompress(&mut self, sliced: bool, total: u64) -> Result<()> {
         let usual = 4 * self.chunk_size as usize;
-        let Some(total) = usize::try_from(total)
-            .ok()
-            .filter(|_| i32::try_from(total).is_ok() && (sliced || total <= MAX_UNSLICED))
+        let Some(total) =
+            usize::try_from(total).ok().filter(|_| i32::try_from(total).is_ok() && (sliced || total <= MAX_UNSLICED))
         else {
             return Err(self.stream.corrupt(format!("a chunk of {total} bytes")));
         };
@@ -229,17 +201,11 @@ impl<'a> StoredFieldsReader<'a> {
             // After a huge document: give its memory back.
             self.raw.shrink_to(usual);
         }
-        let step = if sliced {
-            self.chunk_size as usize
-        } else {
-            total
-        };
+        let step = if sliced { self.chunk_size as usize } else { total };
         loop {
             let length = step.min(total - self.raw.len());
             let old = self.raw.len();
-            self.format
-                .decompressor
-                .decompress(&mut self.stream, length, &mut self.raw)?;
+            self.format.decompressor.decompress(&mut self.stream, length, &mut self.raw)?;
             if self.raw.len() != old + length {
                 return Err(self.stream.corrupt("a chunk of another length"));
             }
@@ -255,10 +221,7 @@ impl<'a> StoredFieldsReader<'a> {
             let chunks = self.stream.vlong()?;
             self.stream.vlong()?;
             if chunks > self.chunks {
-                return Err(self.stream.corrupt(format!(
-                    "{} chunks were read, {chunks} were written",
-                    self.chunks
-                )));
+                return Err(self.stream.corrupt(format!("{} chunks were read, {chunks} were written", self.chunks)));
             }
         }
         self.stream.finish(self.expected_checksum)

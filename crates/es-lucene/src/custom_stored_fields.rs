@@ -8,16 +8,11 @@ use crate::zstd_blocks::{ZstdNoDict, ZstdWithDict};
 
 pub(crate) fn format(file: &str, header: &Header) -> Result<Option<Format>> {
     match header.codec.as_str() {
-        "CustomStoredFieldsZstd" => {
-            lucene90(file, header, Box::new(ZstdWithDict::default())).map(Some)
+        "CustomStoredFieldsZstd" => lucene90(file, header, Box::new(ZstdWithDict::default())).map(Some),
+        "CustomStoredFieldsZstdNoDict" => lucene90(file, header, Box::new(ZstdNoDict::default())).map(Some),
+        codec if codec.starts_with("QatStoredFields") => {
+            Err(Error::unknown(file, format!("{codec} was compressed by QAT hardware, whose framing is not known")))
         }
-        "CustomStoredFieldsZstdNoDict" => {
-            lucene90(file, header, Box::new(ZstdNoDict::default())).map(Some)
-        }
-        codec if codec.starts_with("QatStoredFields") => Err(Error::unknown(
-            file,
-            format!("{codec} was compressed by QAT hardware, whose framing is not known"),
-        )),
         _ => Ok(None),
     }
 }

@@ -20,12 +20,7 @@ pub(crate) struct DataInput<'a> {
 
 impl<'a> DataInput<'a> {
     pub(crate) fn new(file: &'a str, bytes: &'a [u8]) -> Self {
-        Self {
-            file,
-            bytes,
-            position: 0,
-            endian: Endian::Big,
-        }
+        Self { file, bytes, position: 0, endian: Endian::Big }
     }
 
     pub(crate) fn set_endian(&mut self, endian: Endian) {
@@ -161,15 +156,11 @@ impl<'a> DataInput<'a> {
 
     pub(crate) fn strings(&mut self) -> Result<Vec<String>> {
         let count = self.vint()?;
-        (0..count)
-            .map(|_| self.string().map(str::to_owned))
-            .collect()
+        (0..count).map(|_| self.string().map(str::to_owned)).collect()
     }
 
     pub(crate) fn string_map(&mut self) -> Result<Vec<(String, String)>> {
         let count = self.vint()?;
-        (0..count)
-            .map(|_| Ok((self.string()?.to_owned(), self.string()?.to_owned())))
-            .collect()
+        (0..count).map(|_| Ok((self.string()?.to_owned(), self.string()?.to_owned()))).collect()
     }
 }

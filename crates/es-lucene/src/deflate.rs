@@ -13,20 +13,13 @@ pub(crate) struct Deflate {
 
 impl Default for Deflate {
     fn default() -> Self {
-        Self {
-            inflater: Decompress::new(false),
-        }
+        Self { inflater: Decompress::new(false) }
     }
 }
 
 impl Deflate {
     /// Reads a length and as many bytes, and fills `target` from them.
-    pub(crate) fn read(
-        &mut self,
-        stream: &mut Stream<'_>,
-        dictionary: &[u8],
-        target: &mut [u8],
-    ) -> Result<()> {
+    pub(crate) fn read(&mut self, stream: &mut Stream<'_>, dictionary: &[u8], target: &mut [u8]) -> Result<()> {
         let packed = stream.vint()? as usize;
         if packed == 0 && target.is_empty() {
             return Ok(());
@@ -43,23 +36,14 @@ impl Deflate {
         if !dictionary.is_empty() {
             self.inflater.set_dictionary(dictionary).ok()?;
         }
-        let status = self
-            .inflater
-            .decompress(source, target, FlushDecompress::Finish)
-            .ok()?;
-        let whole = self.inflater.total_in() == source.len() as u64
-            && self.inflater.total_out() == target.len() as u64;
+        let status = self.inflater.decompress(source, target, FlushDecompress::Finish).ok()?;
+        let whole = self.inflater.total_in() == source.len() as u64 && self.inflater.total_out() == target.len() as u64;
         (status == Status::StreamEnd && whole).then_some(())
     }
 }
 
 impl Decompressor for Deflate {
-    fn decompress(
-        &mut self,
-        stream: &mut Stream<'_>,
-        length: usize,
-        target: &mut Vec<u8>,
-    ) -> Result<()> {
+    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()> {
         let old = target.len();
         target.resize(old + length, 0);
         self.read(stream, &[], &mut target[old..])

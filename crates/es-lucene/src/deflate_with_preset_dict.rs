@@ -13,12 +13,7 @@ pub(crate) struct DeflateWithPresetDict {
 }
 
 impl Decompressor for DeflateWithPresetDict {
-    fn decompress(
-        &mut self,
-        stream: &mut Stream<'_>,
-        length: usize,
-        target: &mut Vec<u8>,
-    ) -> Result<()> {
+    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()> {
         let frame = Frame::read(stream, length)?;
         let old = target.len();
         target.resize(old + length, 0);

@@ -92,25 +92,14 @@ impl DocValues {
             _ => Err(header.unknown(&name)),
         }?;
         let entries = walk(&mut input, layout, version, fields)?;
-        Ok(Self {
-            base,
-            suffix,
-            layout,
-            endian: header.endian(),
-            entries,
-        })
+        Ok(Self { base, suffix, layout, endian: header.endian(), entries })
     }
 
     pub(crate) fn entry(&self, field: &FieldInfo) -> Result<&Entry> {
         self.entries
             .iter()
             .find(|entry| entry.number == field.number)
-            .ok_or_else(|| {
-                Error::corrupt(
-                    &format!("{}.dvm", self.base),
-                    format!("has no entry for {:?}", field.name),
-                )
-            })
+            .ok_or_else(|| Error::corrupt(&format!("{}.dvm", self.base), format!("has no entry for {:?}", field.name)))
     }
 
     /// The documents that have a value in `field`.
@@ -128,11 +117,7 @@ impl DocValues {
         let (offset, length, dense_rank_power) = match entry.docs {
             DocsWithField::None => return Ok(BitSet::empty(max_doc)),
             DocsWithField::All => return Ok(BitSet::full(max_doc)),
-            DocsWithField::Set {
-                offset,
-                length,
-                dense_rank_power,
-            } => (offset, length, dense_rank_power),
+            DocsWithField::Set { offset, length, dense_rank_power } => (offset, length, dense_rank_power),
         };
         let name = format!("{}.dvd", self.base);
         let bytes = checked_range(directory, commit, self, &name, offset, length)?;
@@ -171,12 +156,7 @@ fn checked_range(
     Ok(bytes)
 }
 
-fn walk(
-    input: &mut DataInput<'_>,
-    layout: Layout,
-    version: u32,
-    fields: &FieldInfos,
-) -> Result<Vec<Entry>> {
+fn walk(input: &mut DataInput<'_>, layout: Layout, version: u32, fields: &FieldInfos) -> Result<Vec<Entry>> {
     let mut entries: Vec<Entry> = Vec::new();
     loop {
         let number = input.i32()?;
@@ -191,11 +171,7 @@ fn walk(
         if field.skip_index_type != 0 {
             input.skip(40)?;
         }
-        let mut walker = Walker {
-            input,
-            layout,
-            docs: None,
-        };
+        let mut walker = Walker { input, layout, docs: None };
         let values = match kind {
             0 => Some(walker.numeric()?),
             1 => {
@@ -216,11 +192,7 @@ fn walk(
             }
         };
         let docs = walker.docs.unwrap_or(DocsWithField::None);
-        entries.push(Entry {
-            number: field.number,
-            docs,
-            values,
-        });
+        entries.push(Entry { number: field.number, docs, values });
     }
     input.expect_end()?;
     Ok(entries)
@@ -247,11 +219,7 @@ impl Walker<'_, '_> {
             -2 => DocsWithField::None,
             -1 => DocsWithField::All,
             _ => match (u64::try_from(offset), u64::try_from(length)) {
-                (Ok(offset), Ok(length)) => DocsWithField::Set {
-                    offset,
-                    length,
-                    dense_rank_power,
-                },
+                (Ok(offset), Ok(length)) => DocsWithField::Set { offset, length, dense_rank_power },
                 _ => return Err(self.input.corrupt(format!("a set at {offset}"))),
             },
         };

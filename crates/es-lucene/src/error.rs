@@ -48,21 +48,11 @@ impl Error {
     /// The byte source under `file` failed.
     #[must_use]
     pub fn from_source(file: &str, error: io::Error) -> Self {
-        Self {
-            kind: ErrorKind::Source,
-            file: file.to_owned(),
-            what: error.to_string(),
-            source: Some(error),
-        }
+        Self { kind: ErrorKind::Source, file: file.to_owned(), what: error.to_string(), source: Some(error) }
     }
 
     fn new(kind: ErrorKind, file: &str, what: impl Into<String>) -> Self {
-        Self {
-            kind,
-            file: file.to_owned(),
-            what: what.into(),
-            source: None,
-        }
+        Self { kind, file: file.to_owned(), what: what.into(), source: None }
     }
 
     /// The class of this error.
@@ -93,9 +83,6 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         // The text of the source is part of the message already; its cause is what comes next.
-        self.source
-            .as_ref()
-            .and_then(|error| error.get_ref())
-            .and_then(|inner| inner.source())
+        self.source.as_ref().and_then(|error| error.get_ref()).and_then(|inner| inner.source())
     }
 }

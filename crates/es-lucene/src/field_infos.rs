@@ -9,9 +9,7 @@ use crate::data_input::DataInput;
 use crate::error::{Error, Result};
 use crate::segment_infos::SegmentCommitInfo;
 use crate::source::Directory;
-use crate::{
-    lucene50_field_infos, lucene60_field_infos, lucene90_field_infos, lucene94_field_infos,
-};
+use crate::{lucene50_field_infos, lucene60_field_infos, lucene90_field_infos, lucene94_field_infos};
 
 /// The bit that marks the field whose presence means "deleted".
 const SOFT_DELETES: u8 = 0x08;
@@ -32,10 +30,7 @@ pub(crate) struct FieldInfo {
 
 impl FieldInfo {
     pub(crate) fn attribute(&self, key: &str) -> Option<&str> {
-        self.attributes
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value.as_str())
+        self.attributes.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 }
 
@@ -62,12 +57,7 @@ impl FieldInfos {
         Self::read_file(directory, commit, &name, &suffix)
     }
 
-    fn read_file(
-        directory: &dyn Directory,
-        commit: &SegmentCommitInfo,
-        name: &str,
-        suffix: &str,
-    ) -> Result<Self> {
+    fn read_file(directory: &dyn Directory, commit: &SegmentCommitInfo, name: &str, suffix: &str) -> Result<Self> {
         let file = Checked::open(directory, name)?;
         let mut input = file.input();
         let header = read_header(&mut input)?;
@@ -83,10 +73,7 @@ impl FieldInfos {
         let mut numbers = HashMap::new();
         for field in &fields {
             if let Some(other) = numbers.insert(field.number, &field.name) {
-                return Err(Error::corrupt(
-                    name,
-                    format!("{other:?} and {:?} have one number", field.name),
-                ));
+                return Err(Error::corrupt(name, format!("{other:?} and {:?} have one number", field.name)));
             }
         }
         Ok(Self { fields })
@@ -131,9 +118,7 @@ pub(crate) fn field(input: &mut DataInput<'_>, skip_index: bool) -> Result<Field
     let skip_index_type = if skip_index { input.u8()? } else { 0 };
     let doc_values_generation = match input.i64()? {
         -1 => None,
-        value => Some(
-            u64::try_from(value).map_err(|_| input.corrupt(format!("a generation of {value}")))?,
-        ),
+        value => Some(u64::try_from(value).map_err(|_| input.corrupt(format!("a generation of {value}")))?),
     };
     Ok(FieldInfo {
         name,

@@ -13,11 +13,7 @@ const END: u16 = 0x7FFF;
 const NO_RANK: u8 = 0xFF;
 
 /// Reads a whole set. A jump table may follow the last block.
-pub(crate) fn read(
-    input: &mut DataInput<'_>,
-    dense_rank_power: u8,
-    max_doc: u32,
-) -> Result<BitSet> {
+pub(crate) fn read(input: &mut DataInput<'_>, dense_rank_power: u8, max_doc: u32) -> Result<BitSet> {
     let mut set = BitSet::empty(max_doc);
     let mut previous = None;
     loop {
@@ -45,11 +41,7 @@ pub(crate) fn read(
 }
 
 fn add(input: &DataInput<'_>, set: &mut BitSet, document: u32) -> Result<()> {
-    if set.insert(document) {
-        Ok(())
-    } else {
-        Err(input.corrupt(format!("document {document} is one too many")))
-    }
+    if set.insert(document) { Ok(()) } else { Err(input.corrupt(format!("document {document} is one too many"))) }
 }
 
 fn sparse(input: &mut DataInput<'_>, set: &mut BitSet, first: u32, count: u32) -> Result<()> {
@@ -65,13 +57,7 @@ fn sparse(input: &mut DataInput<'_>, set: &mut BitSet, first: u32, count: u32) -
     Ok(())
 }
 
-fn dense(
-    input: &mut DataInput<'_>,
-    set: &mut BitSet,
-    first: u32,
-    cardinality: u32,
-    rank_power: u8,
-) -> Result<()> {
+fn dense(input: &mut DataInput<'_>, set: &mut BitSet, first: u32, cardinality: u32, rank_power: u8) -> Result<()> {
     if rank_power != NO_RANK {
         if !(7..=15).contains(&rank_power) {
             return Err(input.corrupt(format!("a rank of 2^{rank_power}")));

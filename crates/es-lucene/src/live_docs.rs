@@ -30,10 +30,7 @@ pub(crate) fn read(
     if deleted != commit.deleted {
         return Err(Error::corrupt(
             &name,
-            format!(
-                "{deleted} documents are deleted here, {} in the commit",
-                commit.deleted
-            ),
+            format!("{deleted} documents are deleted here, {} in the commit", commit.deleted),
         ));
     }
     Ok(live)

@@ -11,10 +11,5 @@ pub(crate) fn read(file: &str, header: &Header, input: &mut DataInput<'_>) -> Re
     header.expect_version(file, 0..=1)?;
     let version = version(input)?;
     let (max_doc, compound) = size(input)?;
-    Ok(SegmentInfo {
-        max_doc,
-        compound,
-        version,
-        attributes: attributes(input)?,
-    })
+    Ok(SegmentInfo { max_doc, compound, version, attributes: attributes(input)? })
 }

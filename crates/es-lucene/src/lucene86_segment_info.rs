@@ -12,10 +12,5 @@ pub(crate) fn read(file: &str, header: &Header, input: &mut DataInput<'_>) -> Re
     let version = version(input)?;
     skip_min_version(input)?;
     let (max_doc, compound) = size(input)?;
-    Ok(SegmentInfo {
-        max_doc,
-        compound,
-        version,
-        attributes: attributes(input)?,
-    })
+    Ok(SegmentInfo { max_doc, compound, version, attributes: attributes(input)? })
 }

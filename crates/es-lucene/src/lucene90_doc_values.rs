@@ -8,11 +8,7 @@ pub(crate) const METADATA: &str = "Lucene90DocValuesMetadata";
 
 pub(crate) fn layout(file: &str, header: &Header) -> Result<(Layout, u32)> {
     header.expect_version(file, 0..=0)?;
-    let layout = Layout {
-        data: "Lucene90DocValuesData",
-        jump_tables: true,
-        lucene90: true,
-        compressed_binary: |_, _| false,
-    };
+    let layout =
+        Layout { data: "Lucene90DocValuesData", jump_tables: true, lucene90: true, compressed_binary: |_, _| false };
     Ok((layout, header.version))
 }

@@ -8,12 +8,7 @@ use crate::live_docs::bits;
 
 pub(crate) const CODEC: &str = "Lucene90LiveDocs";
 
-pub(crate) fn read(
-    file: &str,
-    header: &Header,
-    input: &mut DataInput<'_>,
-    max_doc: u32,
-) -> Result<BitSet> {
+pub(crate) fn read(file: &str, header: &Header, input: &mut DataInput<'_>, max_doc: u32) -> Result<BitSet> {
     header.expect_version(file, 0..=0)?;
     bits(input, max_doc)
 }

@@ -17,10 +17,5 @@ pub(crate) fn read(file: &str, header: &Header, input: &mut DataInput<'_>) -> Re
     if version >= (9, 9, 0) {
         input.skip(1)?;
     }
-    Ok(SegmentInfo {
-        max_doc,
-        compound,
-        version,
-        attributes: attributes(input)?,
-    })
+    Ok(SegmentInfo { max_doc, compound, version, attributes: attributes(input)? })
 }

@@ -11,22 +11,14 @@ pub(crate) const METADATA: &str = "Lucene90FieldsIndexMeta";
 
 pub(crate) fn format(file: &str, header: &Header) -> Result<Option<Format>> {
     match header.codec.as_str() {
-        "Lucene90StoredFieldsFastData" => {
-            lucene90(file, header, Box::new(Lz4WithPresetDict::default())).map(Some)
-        }
-        "Lucene90StoredFieldsHighData" => {
-            lucene90(file, header, Box::new(DeflateWithPresetDict::default())).map(Some)
-        }
+        "Lucene90StoredFieldsFastData" => lucene90(file, header, Box::new(Lz4WithPresetDict::default())).map(Some),
+        "Lucene90StoredFieldsHighData" => lucene90(file, header, Box::new(DeflateWithPresetDict::default())).map(Some),
         _ => Ok(None),
     }
 }
 
 /// The layout of Lucene 9 with any compression.
-pub(crate) fn lucene90(
-    file: &str,
-    header: &Header,
-    decompressor: Box<dyn Decompressor>,
-) -> Result<Format> {
+pub(crate) fn lucene90(file: &str, header: &Header, decompressor: Box<dyn Decompressor>) -> Result<Format> {
     header.expect_version(file, 0..=1)?;
     Ok(Format {
         chunk_size: ChunkSize::Metadata(METADATA),

@@ -7,11 +7,7 @@ use crate::field_infos::{FieldInfo, field, list, skip_points};
 
 pub(crate) const CODEC: &str = "Lucene94FieldInfos";
 
-pub(crate) fn read(
-    file: &str,
-    header: &Header,
-    input: &mut DataInput<'_>,
-) -> Result<Vec<FieldInfo>> {
+pub(crate) fn read(file: &str, header: &Header, input: &mut DataInput<'_>) -> Result<Vec<FieldInfo>> {
     header.expect_version(file, 0..=2)?;
     list(input, |input| {
         let mut info = field(input, header.version >= 2)?;

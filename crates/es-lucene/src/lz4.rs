@@ -11,18 +11,13 @@ const MIN_MATCH: usize = 4;
 pub(crate) struct Lz4;
 
 impl Decompressor for Lz4 {
-    fn decompress(
-        &mut self,
-        stream: &mut Stream<'_>,
-        length: usize,
-        target: &mut Vec<u8>,
-    ) -> Result<()> {
+    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()> {
         // The most bytes a block of this length can take; the block ends on its own.
         let bound = length + length / 255 + 16;
         let old = target.len();
         target.resize(old + length, 0);
-        let consumed = decode(stream.peek(bound)?, &mut target[old..])
-            .ok_or_else(|| stream.corrupt("a damaged LZ4 block"))?;
+        let consumed =
+            decode(stream.peek(bound)?, &mut target[old..]).ok_or_else(|| stream.corrupt("a damaged LZ4 block"))?;
         stream.consume(consumed)
     }
 }
@@ -36,9 +31,7 @@ fn decode(source: &[u8], target: &mut [u8]) -> Option<usize> {
         at += 1;
         let literals = length(source, &mut at, token >> 4)?;
         let from = source.get(at..at.checked_add(literals)?)?;
-        target
-            .get_mut(out..out.checked_add(literals)?)?
-            .copy_from_slice(from);
+        target.get_mut(out..out.checked_add(literals)?)?.copy_from_slice(from);
         at += literals;
         out += literals;
         if out == target.len() {

@@ -12,12 +12,7 @@ pub(crate) struct Lz4WithPresetDict {
 }
 
 impl Decompressor for Lz4WithPresetDict {
-    fn decompress(
-        &mut self,
-        stream: &mut Stream<'_>,
-        length: usize,
-        target: &mut Vec<u8>,
-    ) -> Result<()> {
+    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()> {
         let frame = Frame::read(stream, length)?;
         self.packed.clear();
         for _ in 0..=frame.blocks() {
@@ -47,9 +42,5 @@ impl Decompressor for Lz4WithPresetDict {
 }
 
 fn check(stream: &Stream<'_>, done: Option<usize>, length: usize) -> Result<()> {
-    if done == Some(length) {
-        Ok(())
-    } else {
-        Err(stream.corrupt("a damaged LZ4 block"))
-    }
+    if done == Some(length) { Ok(()) } else { Err(stream.corrupt("a damaged LZ4 block")) }
 }

@@ -18,15 +18,10 @@ impl Frame {
         let dictionary = stream.vint()? as usize;
         let block = stream.vint()? as usize;
         if dictionary > length || (block == 0 && dictionary < length) {
-            return Err(stream.corrupt(format!(
-                "a dictionary of {dictionary} and blocks of {block} bytes in a chunk of {length}"
-            )));
+            return Err(stream
+                .corrupt(format!("a dictionary of {dictionary} and blocks of {block} bytes in a chunk of {length}")));
         }
-        Ok(Self {
-            dictionary,
-            block,
-            length,
-        })
+        Ok(Self { dictionary, block, length })
     }
 
     /// Number of blocks after the dictionary.

@@ -73,10 +73,7 @@ impl Directory for Metadata {
     }
 
     fn open(&self, name: &str) -> Option<Arc<dyn Source>> {
-        self.0
-            .as_ref()
-            .filter(|(own, _)| own == name)
-            .map(|(_, source)| Arc::clone(source))
+        self.0.as_ref().filter(|(own, _)| own == name).map(|(_, source)| Arc::clone(source))
     }
 }
 
@@ -100,17 +97,9 @@ impl Segment {
     ///
     /// `primary_terms` says whether the index was created on 6.1 or later, where every document and no
     /// nested object has a primary term: then both are counted and compared.
-    pub fn open(
-        directory: &dyn Directory,
-        commit: &SegmentCommitInfo,
-        primary_terms: bool,
-    ) -> Result<Self> {
+    pub fn open(directory: &dyn Directory, commit: &SegmentCommitInfo, primary_terms: bool) -> Result<Self> {
         let info = SegmentInfo::read(directory, commit)?;
-        let compound = if info.compound {
-            Some(CompoundDirectory::read(directory, commit)?)
-        } else {
-            None
-        };
+        let compound = if info.compound { Some(CompoundDirectory::read(directory, commit)?) } else { None };
         let files: &dyn Directory = match &compound {
             Some(compound) => compound,
             None => directory,
@@ -141,11 +130,7 @@ impl Segment {
                 ));
             }
         }
-        let primary_terms = if primary_terms {
-            count_primary_terms(files, commit, &fields)?
-        } else {
-            None
-        };
+        let primary_terms = if primary_terms { count_primary_terms(files, commit, &fields)? } else { None };
         let (data_name, data) = open_data(files, commit)?;
         let metadata = format!("{}.fdm", commit.name);
         let metadata = Metadata(files.open(&metadata).map(|source| (metadata, source)));
@@ -189,10 +174,7 @@ impl Segment {
     /// Reads all documents from front to back and gives the living ones to `visit`.
     ///
     /// A segment was read only if this returns `Ok`: the checksum comes last.
-    pub fn read<E: From<Error>>(
-        &self,
-        mut visit: impl FnMut(Document<'_>) -> Result<(), E>,
-    ) -> Result<Counts, E> {
+    pub fn read<E: From<Error>>(&self, mut visit: impl FnMut(Document<'_>) -> Result<(), E>) -> Result<Counts, E> {
         let mut reader = StoredFieldsReader::open(
             &self.metadata,
             &self.commit,
@@ -201,10 +183,7 @@ impl Segment {
             self.data.as_ref(),
         )?;
         let mut id = String::new();
-        let mut counts = Counts {
-            stored_bytes: self.data.size(),
-            ..Counts::default()
-        };
+        let mut counts = Counts { stored_bytes: self.data.size(), ..Counts::default() };
         let mut roots = 0;
         while let Some(chunk) = reader.next_chunk()? {
             for (number, (fields, bytes)) in (chunk.first..).zip(chunk.documents()) {
@@ -213,11 +192,7 @@ impl Segment {
                 // A no-op leaves a tombstone with a reason for a source, and no id.
                 roots += u64::from(identity.is_some() || stored.source.is_some());
                 counts.lucene_documents += 1;
-                if self
-                    .live
-                    .as_ref()
-                    .is_some_and(|live| !live.contains(number))
-                {
+                if self.live.as_ref().is_some_and(|live| !live.contains(number)) {
                     continue;
                 }
                 let Some(identity) = identity else {
@@ -264,28 +239,20 @@ impl Segment {
         let mut stored = Stored::default();
         let file = &self.data_name;
         visit_fields(file, bytes, fields, |number, value| {
-            let role = usize::try_from(number)
-                .ok()
-                .and_then(|number| self.roles.get(number))
-                .copied()
-                .unwrap_or(Role::Absent);
+            let role =
+                usize::try_from(number).ok().and_then(|number| self.roles.get(number)).copied().unwrap_or(Role::Absent);
             let twice = match (role, value) {
                 (Role::Id, value) => stored.id.replace(value).is_some(),
                 (Role::Uid, Value::String(value)) => stored.uid.replace(value).is_some(),
                 (Role::Routing, Value::String(value)) => stored.routing.replace(value).is_some(),
                 (Role::Source, Value::Bytes(value)) => stored.source.replace(value).is_some(),
-                (Role::RecoverySource, Value::Bytes(value)) => {
-                    stored.recovery_source.replace(value).is_some()
-                }
+                (Role::RecoverySource, Value::Bytes(value)) => stored.recovery_source.replace(value).is_some(),
                 // Elasticsearch 9 may note the size of what it left out.
                 (Role::Other | Role::RecoverySource, _) => false,
                 _ => true,
             };
             if twice {
-                return Err(Error::corrupt(
-                    file,
-                    format!("a stray value of field {number}"),
-                ));
+                return Err(Error::corrupt(file, format!("a stray value of field {number}")));
             }
             Ok(())
         })?;
@@ -336,10 +303,7 @@ impl<'a> Stored<'a> {
                     id.push_str(uid);
                     Ok(Some(Identity::Typed(doc_type)))
                 }
-                None => Err(Error::corrupt(
-                    file,
-                    format!("{uid:?} is no id with a type"),
-                )),
+                None => Err(Error::corrupt(file, format!("{uid:?} is no id with a type"))),
             },
             _ => Err(Error::corrupt(file, "a document with two ids")),
         }
@@ -350,10 +314,7 @@ fn roles(fields: &FieldInfos, commit: &SegmentCommitInfo) -> Result<Vec<Role>> {
     let mut roles = Vec::new();
     for field in &fields.fields {
         if field.number > MAX_FIELD_NUMBER {
-            return Err(Error::corrupt(
-                &format!("{}.fnm", commit.name),
-                format!("a field of number {}", field.number),
-            ));
+            return Err(Error::corrupt(&format!("{}.fnm", commit.name), format!("a field of number {}", field.number)));
         }
         let number = field.number as usize;
         if roles.len() <= number {
@@ -377,27 +338,14 @@ fn soft_deletes(
     fields: &FieldInfos,
     max_doc: u32,
 ) -> Result<BitSet> {
-    let field = fields
-        .soft_deletes()
-        .filter(|field| field.doc_values_type != 0)
-        .ok_or_else(|| {
-            Error::corrupt(
-                &format!("{}.fnm", commit.name),
-                "documents are soft-deleted, but no field says which",
-            )
-        })?;
+    let field = fields.soft_deletes().filter(|field| field.doc_values_type != 0).ok_or_else(|| {
+        Error::corrupt(&format!("{}.fnm", commit.name), "documents are soft-deleted, but no field says which")
+    })?;
     DocValues::read(files, commit, fields, field)?.docs_with_field(files, commit, field, max_doc)
 }
 
-fn count_primary_terms(
-    files: &dyn Directory,
-    commit: &SegmentCommitInfo,
-    fields: &FieldInfos,
-) -> Result<Option<u64>> {
-    let Some(field) = fields
-        .by_name("_primary_term")
-        .filter(|field| field.doc_values_type != 0)
-    else {
+fn count_primary_terms(files: &dyn Directory, commit: &SegmentCommitInfo, fields: &FieldInfos) -> Result<Option<u64>> {
+    let Some(field) = fields.by_name("_primary_term").filter(|field| field.doc_values_type != 0) else {
         return Ok(None);
     };
     match DocValues::read(files, commit, fields, field) {

@@ -8,8 +8,7 @@ use crate::error::{Error, Result};
 use crate::segment_infos::SegmentCommitInfo;
 use crate::source::Directory;
 use crate::{
-    lucene50_segment_info, lucene62_segment_info, lucene70_segment_info, lucene86_segment_info,
-    lucene90_segment_info,
+    lucene50_segment_info, lucene62_segment_info, lucene70_segment_info, lucene86_segment_info, lucene90_segment_info,
 };
 
 /// Facts about one segment that never change.
@@ -41,20 +40,14 @@ impl SegmentInfo {
             _ => Err(header.unknown(&name)),
         }?;
         if info.max_doc == 0 || commit.deleted > info.max_doc {
-            return Err(Error::corrupt(
-                &name,
-                format!("{} of {} documents deleted", commit.deleted, info.max_doc),
-            ));
+            return Err(Error::corrupt(&name, format!("{} of {} documents deleted", commit.deleted, info.max_doc)));
         }
         Ok(info)
     }
 
     /// How the stored fields were compressed, for messages.
     pub(crate) fn mode(&self) -> Option<&str> {
-        self.attributes
-            .iter()
-            .find(|(key, _)| key.contains("StoredFieldsFormat.mode"))
-            .map(|(_, value)| value.as_str())
+        self.attributes.iter().find(|(key, _)| key.contains("StoredFieldsFormat.mode")).map(|(_, value)| value.as_str())
     }
 }
 

@@ -35,18 +35,12 @@ pub struct SegmentInfos {
 impl SegmentInfos {
     /// Reads the one `segments_N` of a directory.
     pub fn read(directory: &dyn Directory) -> Result<Self> {
-        let mut names = directory
-            .names()
-            .into_iter()
-            .filter(|name| name.starts_with("segments_"));
+        let mut names = directory.names().into_iter().filter(|name| name.starts_with("segments_"));
         let Some(name) = names.next() else {
             return Err(Error::missing("segments_N"));
         };
         if let Some(second) = names.next() {
-            return Err(Error::corrupt(
-                &second,
-                format!("there is also {name}: two commits in one shard"),
-            ));
+            return Err(Error::corrupt(&second, format!("there is also {name}: two commits in one shard")));
         }
         let file = Checked::open(directory, &name)?;
         Self::parse(&name, &file)
@@ -87,17 +81,12 @@ impl SegmentInfos {
         }
         let user_data = if format <= 4 {
             let count = input.count_i32()?;
-            (0..count)
-                .map(|_| Ok((input.string()?.to_owned(), input.string()?.to_owned())))
-                .collect::<Result<_>>()?
+            (0..count).map(|_| Ok((input.string()?.to_owned(), input.string()?.to_owned()))).collect::<Result<_>>()?
         } else {
             input.string_map()?
         };
         input.expect_end()?;
-        Ok(Self {
-            segments,
-            user_data,
-        })
+        Ok(Self { segments, user_data })
     }
 }
 
@@ -120,11 +109,7 @@ fn segment(input: &mut crate::data_input::DataInput<'_>, format: u32) -> Result<
     let deleted = input.count_i32()?;
     let field_infos_generation = generation(input)?;
     generation(input)?;
-    let soft_deleted = if format >= 9 {
-        Some(input.count_i32()?)
-    } else {
-        None
-    };
+    let soft_deleted = if format >= 9 { Some(input.count_i32()?) } else { None };
     if format >= 10 && input.u8()? == 1 {
         input.skip(16)?;
     }
@@ -148,15 +133,7 @@ fn segment(input: &mut crate::data_input::DataInput<'_>, format: u32) -> Result<
             input.strings()?;
         }
     }
-    Ok(SegmentCommitInfo {
-        name,
-        id,
-        codec,
-        deletion_generation,
-        deleted,
-        field_infos_generation,
-        soft_deleted,
-    })
+    Ok(SegmentCommitInfo { name, id, codec, deletion_generation, deleted, field_infos_generation, soft_deleted })
 }
 
 fn generation(input: &mut crate::data_input::DataInput<'_>) -> Result<Option<u64>> {

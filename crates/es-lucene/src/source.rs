@@ -58,11 +58,7 @@ pub(crate) struct SubSource {
 impl SubSource {
     /// `None` if the range does not lie within `inner`.
     pub(crate) fn new(inner: Arc<dyn Source>, offset: u64, length: u64) -> Option<Self> {
-        (offset.checked_add(length)? <= inner.size()).then_some(Self {
-            inner,
-            offset,
-            length,
-        })
+        (offset.checked_add(length)? <= inner.size()).then_some(Self { inner, offset, length })
     }
 }
 
@@ -102,18 +98,10 @@ pub(crate) fn read_whole(file: &str, source: &dyn Source) -> Result<Vec<u8>> {
 }
 
 /// Reads a range of a file.
-pub(crate) fn read_range(
-    file: &str,
-    source: &dyn Source,
-    offset: u64,
-    length: u64,
-) -> Result<Vec<u8>> {
+pub(crate) fn read_range(file: &str, source: &dyn Source, offset: u64, length: u64) -> Result<Vec<u8>> {
     let end = offset.checked_add(length);
     if end.is_none_or(|end| end > source.size()) || length > WHOLE_LIMIT {
-        return Err(Error::corrupt(
-            file,
-            format!("a range of {length} bytes at {offset} does not fit"),
-        ));
+        return Err(Error::corrupt(file, format!("a range of {length} bytes at {offset} does not fit")));
     }
     let mut bytes = Vec::new();
     let mut left = length;
@@ -122,9 +110,7 @@ pub(crate) fn read_range(
         let step = usize::try_from(left).unwrap_or(STEP).min(STEP);
         let start = bytes.len();
         bytes.resize(start + step, 0);
-        source
-            .read_at(at, &mut bytes[start..])
-            .map_err(|error| Error::from_source(file, error))?;
+        source.read_at(at, &mut bytes[start..]).map_err(|error| Error::from_source(file, error))?;
         at += step as u64;
         left -= step as u64;
     }

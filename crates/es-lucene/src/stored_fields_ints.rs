@@ -48,8 +48,5 @@ pub(crate) fn read(stream: &mut Stream<'_>, count: usize, list: &mut Vec<u32>) -
 }
 
 fn little_endian(bytes: &[u8]) -> u32 {
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |value, byte| value << 8 | u32::from(*byte))
+    bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte))
 }

@@ -2,9 +2,7 @@
 
 use std::io::Read;
 
-use crate::codec_util::{
-    CHECKSUM_LENGTH, FOOTER_LENGTH, Header, compare_checksums, read_footer, read_header,
-};
+use crate::codec_util::{CHECKSUM_LENGTH, FOOTER_LENGTH, Header, compare_checksums, read_footer, read_header};
 use crate::data_input::DataInput;
 use crate::error::{Error, Result};
 use crate::source::Source;
@@ -82,8 +80,7 @@ impl<'a> Stream<'a> {
             };
             read.map_err(|error| Error::from_source(self.file, error))?;
             // The checksum covers everything before itself.
-            let covered =
-                left - CHECKSUM_LENGTH.min(usize::try_from(left).unwrap_or(usize::MAX)) as u64;
+            let covered = left - CHECKSUM_LENGTH.min(usize::try_from(left).unwrap_or(usize::MAX)) as u64;
             let covered = usize::try_from(covered).unwrap_or(step).min(step);
             self.crc.update(&fresh[..covered]);
             self.fetched += step as u64;
@@ -162,9 +159,7 @@ impl<'a> Stream<'a> {
     pub(crate) fn copy(&mut self, mut count: u64, target: &mut Vec<u8>) -> Result<()> {
         while count > 0 {
             let bytes = self.peek(1)?;
-            let step = usize::try_from(count)
-                .unwrap_or(usize::MAX)
-                .min(bytes.len());
+            let step = usize::try_from(count).unwrap_or(usize::MAX).min(bytes.len());
             target.extend_from_slice(&bytes[..step]);
             if step == 0 {
                 return Err(self.corrupt("ends in the middle"));

@@ -78,14 +78,7 @@ mod tests {
 
     #[test]
     fn what_no_server_writes_is_refused() {
-        for bytes in [
-            &[][..],
-            &[0xFE],
-            &[0xFE, 0xF1],
-            &[0xFE, 0x1A],
-            &[0xFE, 0x1F, 0x11],
-            &[0xFF, 0xC3],
-        ] {
+        for bytes in [&[][..], &[0xFE], &[0xFE, 0xF1], &[0xFE, 0x1A], &[0xFE, 0x1F, 0x11], &[0xFF, 0xC3]] {
             assert_eq!(decoded(bytes), None, "{bytes:?}");
         }
     }

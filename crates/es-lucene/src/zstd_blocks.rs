@@ -38,12 +38,7 @@ impl Default for ZstdFrame {
 }
 
 impl Decompressor for ZstdFrame {
-    fn decompress(
-        &mut self,
-        stream: &mut Stream<'_>,
-        length: usize,
-        target: &mut Vec<u8>,
-    ) -> Result<()> {
+    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()> {
         let old = target.len();
         target.resize(old + length, 0);
         read(stream, self.zstd.as_mut(), &mut target[old..])
@@ -62,12 +57,7 @@ impl Default for ZstdNoDict {
 }
 
 impl Decompressor for ZstdNoDict {
-    fn decompress(
-        &mut self,
-        stream: &mut Stream<'_>,
-        length: usize,
-        target: &mut Vec<u8>,
-    ) -> Result<()> {
+    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()> {
         let block = stream.vint()? as usize;
         if block == 0 && length > 0 {
             return Err(stream.corrupt("blocks of no bytes"));
@@ -96,12 +86,7 @@ impl Default for ZstdWithDict {
 }
 
 impl Decompressor for ZstdWithDict {
-    fn decompress(
-        &mut self,
-        stream: &mut Stream<'_>,
-        length: usize,
-        target: &mut Vec<u8>,
-    ) -> Result<()> {
+    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()> {
         let frame = Frame::read(stream, length)?;
         let old = target.len();
         target.resize(old + length, 0);

@@ -28,23 +28,17 @@ pub(crate) struct Blobs {
 impl Blobs {
     pub(crate) fn open(url: &Url, options: &ObjectOptions) -> Result<Self> {
         let backend = if url.scheme() == "file" {
-            let root = url.to_file_path().map_err(|()| {
-                Error::new(ErrorKind::Usage, format!("{url}: not the path of a file"))
-            })?;
+            let root = url
+                .to_file_path()
+                .map_err(|()| Error::new(ErrorKind::Usage, format!("{url}: not the path of a file")))?;
             if !root.is_dir() {
-                return Err(Error::new(
-                    ErrorKind::Failed,
-                    format!("{}: no such directory", root.display()),
-                ));
+                return Err(Error::new(ErrorKind::Failed, format!("{}: no such directory", root.display())));
             }
             Backend::Files(root)
         } else {
             Backend::Objects(Objects::open(url, options)?)
         };
-        Ok(Self {
-            backend,
-            fetched: AtomicU64::new(0),
-        })
+        Ok(Self { backend, fetched: AtomicU64::new(0) })
     }
 
     /// `name` below `hash`, which lies before the base path: in the root of the bucket. A shared file
@@ -100,16 +94,13 @@ impl Blobs {
 
     /// A whole blob that must exist.
     pub(crate) fn get(&self, name: &str) -> Result<Vec<u8>> {
-        self.find(name)?
-            .ok_or_else(|| Error::blob(name, &io::ErrorKind::NotFound.into()))
+        self.find(name)?.ok_or_else(|| Error::blob(name, &io::ErrorKind::NotFound.into()))
     }
 
     /// Fills `buffer` from `offset` on.
     pub(crate) fn read_at(&self, name: &str, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let read = match &self.backend {
-            Backend::Files(root) => {
-                File::open(path(root, name)?).and_then(|file| file.read_exact_at(buffer, offset))
-            }
+            Backend::Files(root) => File::open(path(root, name)?).and_then(|file| file.read_exact_at(buffer, offset)),
             Backend::Objects(objects) => objects.read_at(name, offset, buffer),
         };
         read.map_err(|error| Error::blob(name, &error))?;
@@ -118,12 +109,7 @@ impl Blobs {
     }
 
     /// A range as a stream, where that is faster than reading it piece by piece.
-    pub(crate) fn stream(
-        &self,
-        name: &str,
-        offset: u64,
-        length: u64,
-    ) -> Option<Box<dyn Read + Send>> {
+    pub(crate) fn stream(&self, name: &str, offset: u64, length: u64) -> Option<Box<dyn Read + Send>> {
         match &self.backend {
             Backend::Files(_) => None,
             Backend::Objects(objects) => Some(objects.stream(name, offset, length)),
@@ -152,10 +138,7 @@ fn path(root: &Path, name: &str) -> Result<PathBuf> {
 /// Fails if a name is no name of one blob or folder.
 pub(crate) fn check_name(name: &str) -> Result<()> {
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\', '\0']) {
-        return Err(Error::new(
-            ErrorKind::Corrupt,
-            format!("{name:?} is no name of a blob"),
-        ));
+        return Err(Error::new(ErrorKind::Corrupt, format!("{name:?} is no name of a blob")));
     }
     Ok(())
 }

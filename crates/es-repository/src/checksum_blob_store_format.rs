@@ -14,9 +14,7 @@ const LIMIT: u64 = 2 << 30;
 /// Verifies the frame and returns the content, decompressed.
 pub(crate) fn unframe(blob: &str, bytes: &[u8], codec: &str) -> Result<Vec<u8>> {
     let damaged = |what: &str| Error::corrupt(blob, what);
-    let (body, checksum) = bytes
-        .split_last_chunk::<8>()
-        .ok_or_else(|| damaged("too short for a metadata blob"))?;
+    let (body, checksum) = bytes.split_last_chunk::<8>().ok_or_else(|| damaged("too short for a metadata blob"))?;
     if u64::from(crc32fast::hash(body)) != u64::from_be_bytes(*checksum) {
         // Servers encrypt whole blobs where a crypto plugin is set: then not even the magic is there.
         if !body.starts_with(&HEADER_MAGIC) {
@@ -25,31 +23,18 @@ pub(crate) fn unframe(blob: &str, bytes: &[u8], codec: &str) -> Result<Vec<u8>> 
         }
         return Err(damaged("its checksum is wrong: damaged"));
     }
-    let body = body
-        .strip_suffix(&FOOTER_MAGIC)
-        .ok_or_else(|| damaged("it has no footer"))?;
-    let rest = body
-        .strip_prefix(&HEADER_MAGIC)
-        .ok_or_else(|| damaged("it has no header"))?;
-    let (&length, rest) = rest
-        .split_first()
-        .ok_or_else(|| damaged("it has no header"))?;
-    let (name, rest) = rest
-        .split_at_checked(usize::from(length))
-        .ok_or_else(|| damaged("it has no header"))?;
+    let body = body.strip_suffix(&FOOTER_MAGIC).ok_or_else(|| damaged("it has no footer"))?;
+    let rest = body.strip_prefix(&HEADER_MAGIC).ok_or_else(|| damaged("it has no header"))?;
+    let (&length, rest) = rest.split_first().ok_or_else(|| damaged("it has no header"))?;
+    let (name, rest) = rest.split_at_checked(usize::from(length)).ok_or_else(|| damaged("it has no header"))?;
     if length >= 0x80 || name != codec.as_bytes() {
         let name = String::from_utf8_lossy(name);
         return Err(damaged(&format!("it holds {name:?}, not {codec:?}")));
     }
-    let (version, content) = rest
-        .split_first_chunk::<4>()
-        .ok_or_else(|| damaged("it has no version"))?;
+    let (version, content) = rest.split_first_chunk::<4>().ok_or_else(|| damaged("it has no version"))?;
     match u32::from_be_bytes(*version) {
         1 => decompress(blob, content),
-        version => Err(Error::unsupported(
-            blob,
-            format!("version {version} of this format is not known"),
-        )),
+        version => Err(Error::unsupported(blob, format!("version {version} of this format is not known"))),
     }
 }
 
@@ -57,12 +42,9 @@ pub(crate) fn unframe(blob: &str, bytes: &[u8], codec: &str) -> Result<Vec<u8>> 
 pub(crate) fn decompress(blob: &str, content: &[u8]) -> Result<Vec<u8>> {
     let mut plain = Vec::new();
     let read = if let Some(packed) = content.strip_prefix(DEFLATE) {
-        flate2::read::DeflateDecoder::new(packed)
-            .take(LIMIT)
-            .read_to_end(&mut plain)
+        flate2::read::DeflateDecoder::new(packed).take(LIMIT).read_to_end(&mut plain)
     } else if let Some(packed) = content.strip_prefix(ZSTD) {
-        zstd::stream::read::Decoder::new(packed)
-            .and_then(|decoder| decoder.take(LIMIT).read_to_end(&mut plain))
+        zstd::stream::read::Decoder::new(packed).and_then(|decoder| decoder.take(LIMIT).read_to_end(&mut plain))
     } else {
         plain.extend_from_slice(content);
         Ok(0)
@@ -95,10 +77,7 @@ mod tests {
         let mut zstd = ZSTD.to_vec();
         zstd.extend(zstd::encode_all(&b"{}"[..], 1).unwrap());
         assert_eq!(unframe("b", &frame("x", &zstd), "x").unwrap(), b"{}");
-        assert_eq!(
-            unframe("b", &frame("x", b"DFL\0\xab\xae\x05\0"), "x").unwrap(),
-            b"{}"
-        );
+        assert_eq!(unframe("b", &frame("x", b"DFL\0\xab\xae\x05\0"), "x").unwrap(), b"{}");
     }
 
     #[test]

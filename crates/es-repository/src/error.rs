@@ -36,11 +36,7 @@ pub struct Error {
 impl Error {
     /// A failure of this kind; the message names the thing first.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            hint: None,
-        }
+        Self { kind, message: message.into(), hint: None }
     }
 
     pub(crate) fn corrupt(thing: &str, what: impl fmt::Display) -> Self {
@@ -81,20 +77,14 @@ impl Error {
     pub(crate) fn blob(name: &str, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::corrupt(name, "no such blob in the repository"),
-            io::ErrorKind::PermissionDenied => {
-                Self::new(ErrorKind::Denied, format!("{name}: {error}"))
-            }
-            io::ErrorKind::UnexpectedEof => {
-                Self::corrupt(name, "the blob is shorter than the repository says")
-            }
+            io::ErrorKind::PermissionDenied => Self::new(ErrorKind::Denied, format!("{name}: {error}")),
+            io::ErrorKind::UnexpectedEof => Self::corrupt(name, "the blob is shorter than the repository says"),
             io::ErrorKind::TimedOut
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable => {
-                Self::new(ErrorKind::Retry, format!("{name}: {error}"))
-            }
+            | io::ErrorKind::NetworkUnreachable => Self::new(ErrorKind::Retry, format!("{name}: {error}")),
             _ => Self::new(ErrorKind::Failed, format!("{name}: {error}")),
         }
     }
@@ -120,9 +110,7 @@ impl From<es_lucene::Error> for Error {
         let file = error.file().to_owned();
         match error.kind() {
             es_lucene::ErrorKind::Unknown => Self::new(ErrorKind::Unsupported, message),
-            es_lucene::ErrorKind::Corrupt | es_lucene::ErrorKind::Missing => {
-                Self::new(ErrorKind::Corrupt, message)
-            }
+            es_lucene::ErrorKind::Corrupt | es_lucene::ErrorKind::Missing => Self::new(ErrorKind::Corrupt, message),
             es_lucene::ErrorKind::Source => match error.into_source().map(io::Error::downcast) {
                 Some(Ok(inner)) => Self::context(inner, file),
                 Some(Err(other)) => Self::blob(&file, &other),

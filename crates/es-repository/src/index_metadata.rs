@@ -32,15 +32,12 @@ pub enum Verdict {
 
 impl IndexMetadata {
     pub(crate) fn parse(blob: &str, bytes: &[u8], name: &str) -> Result<Self> {
-        let Tree(root) = from_slice(blob, bytes)?;
+        let Tree::<true>(root) = from_slice(blob, bytes)?;
         let Value::Object(mut root) = root else {
             return Err(Error::corrupt(blob, "no metadata of an index"));
         };
         let Some(Value::Object(fields)) = root.get_mut(name).map(Value::take) else {
-            return Err(Error::corrupt(
-                blob,
-                format!("holds no metadata of the index {name:?}"),
-            ));
+            return Err(Error::corrupt(blob, format!("holds no metadata of the index {name:?}")));
         };
         let shards = setting(&fields, "number_of_shards")
             .and_then(|value| value.parse::<u32>().ok())
@@ -58,12 +55,7 @@ impl IndexMetadata {
             };
             mapping_types.extend(mapping);
         }
-        Ok(Self {
-            name: name.to_owned(),
-            fields,
-            shards,
-            mapping_types,
-        })
+        Ok(Self { name: name.to_owned(), fields, shards, mapping_types })
     }
 
     /// A setting, without its `index.` in front.
@@ -81,8 +73,7 @@ impl IndexMetadata {
     /// Whether the index was created by OpenSearch, which marks its numbers with a bit.
     #[must_use]
     pub fn is_opensearch(&self) -> bool {
-        self.version_created()
-            .is_some_and(|version| version & 0x0800_0000 != 0)
+        self.version_created().is_some_and(|version| version & 0x0800_0000 != 0)
     }
 
     /// The mappings, by type.
@@ -94,10 +85,7 @@ impl IndexMetadata {
     /// The one type of documents whose ids carry none; `None` where servers show none (8.0 and later).
     #[must_use]
     pub fn doc_type(&self) -> Option<&str> {
-        self.mapping_types
-            .keys()
-            .find(|name| *name != "_default_")
-            .map(String::as_str)
+        self.mapping_types.keys().find(|name| *name != "_default_").map(String::as_str)
     }
 
     /// Types of 5.x whose documents have parents of another type.
@@ -105,11 +93,7 @@ impl IndexMetadata {
     pub fn types_with_parent(&self) -> Vec<&str> {
         self.mapping_types
             .iter()
-            .filter(|(_, mapping)| {
-                mapping
-                    .get("_parent")
-                    .is_some_and(|parent| parent.get("type").is_some())
-            })
+            .filter(|(_, mapping)| mapping.get("_parent").is_some_and(|parent| parent.get("type").is_some()))
             .map(|(name, _)| name.as_str())
             .collect()
     }
@@ -117,8 +101,7 @@ impl IndexMetadata {
     /// Whether every document, and no nested object, has a primary term: indices created on 6.1 or later.
     #[must_use]
     pub fn has_primary_terms(&self) -> bool {
-        self.version_created()
-            .is_some_and(|version| version >= 6_010_099)
+        self.version_created().is_some_and(|version| version >= 6_010_099)
     }
 
     /// As the server prints it at `GET /INDEX`.
@@ -132,33 +115,20 @@ impl IndexMetadata {
         }
         let typeless = self.mapping_types.len() <= 1
             && self.mapping_types.keys().all(|name| name == "_doc")
-            && self
-                .version_created()
-                .is_some_and(|version| version >= 7_000_000);
+            && self.version_created().is_some_and(|version| version >= 7_000_000);
         let mappings = if typeless {
-            self.mapping_types
-                .values()
-                .next()
-                .cloned()
-                .unwrap_or_else(|| json!({}))
+            self.mapping_types.values().next().cloned().unwrap_or_else(|| json!({}))
         } else {
             Value::Object(self.mapping_types.clone())
         };
-        let aliases = self
-            .fields
-            .get("aliases")
-            .cloned()
-            .unwrap_or_else(|| json!({}));
+        let aliases = self.fields.get("aliases").cloned().unwrap_or_else(|| json!({}));
         json!({ &*self.name: { "aliases": aliases, "mappings": mappings, "settings": settings } })
     }
 
     /// Decides, before anything is read, whether documents can be had.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let is = |key: &str, value: &str| {
-            self.setting(key)
-                .is_some_and(|set| set.eq_ignore_ascii_case(value))
-        };
+        let is = |key: &str, value: &str| self.setting(key).is_some_and(|set| set.eq_ignore_ascii_case(value));
         let unreadable = |text: &str| Verdict::Unreadable(text.to_owned());
         if is("store.type", "snapshot") || self.setting("store.snapshot.snapshot_name").is_some() {
             return unreadable("it is mounted from another snapshot, which holds the documents");
@@ -201,21 +171,14 @@ impl IndexMetadata {
     fn vectors_left_out(&self) -> Option<String> {
         /// The first version that excludes vectors by default is 9.2; its index versions begin here.
         const EXCLUDED_BY_DEFAULT: u64 = 9_035_000;
-        let has = |kinds: &[&str]| {
-            self.mapping_types
-                .values()
-                .any(|mapping| has_field(mapping, kinds))
-        };
+        let has = |kinds: &[&str]| self.mapping_types.values().any(|mapping| has_field(mapping, kinds));
         if self.is_opensearch() {
             let derived = self.setting("knn.derived_source.enabled") == Some("true");
-            return (derived && has(&["knn_vector"]))
-                .then(|| "index.knn.derived_source.enabled is true".to_owned());
+            return (derived && has(&["knn_vector"])).then(|| "index.knn.derived_source.enabled is true".to_owned());
         }
         let excluded = match self.setting("mapping.exclude_source_vectors") {
             Some(value) => value == "true",
-            None => self
-                .version_created()
-                .is_some_and(|version| version >= EXCLUDED_BY_DEFAULT),
+            None => self.version_created().is_some_and(|version| version >= EXCLUDED_BY_DEFAULT),
         };
         let vectors = ["dense_vector", "sparse_vector", "rank_vectors"];
         (excluded && has(&vectors)).then(|| "vectors are excluded from _source".to_owned())

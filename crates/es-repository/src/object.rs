@@ -58,10 +58,7 @@ impl Objects {
         let mut prefix = path;
         let mut can_list = true;
         let failed = |error: object_store::Error| usage(url, error);
-        let bucket = || {
-            url.host_str()
-                .ok_or_else(|| usage(url, "the name of a bucket is missing"))
-        };
+        let bucket = || url.host_str().ok_or_else(|| usage(url, "the name of a bucket is missing"));
         let store: Arc<dyn ObjectStore> = match url.scheme() {
             "s3" => Arc::new(s3(bucket()?, options).build().map_err(failed)?),
             "gs" => {
@@ -80,24 +77,15 @@ impl Objects {
                 can_list = false;
                 prefix = String::new();
                 let client = ClientOptions::new().with_allow_http(true);
-                let builder = HttpBuilder::new()
-                    .with_url(url.as_str())
-                    .with_client_options(client);
+                let builder = HttpBuilder::new().with_url(url.as_str()).with_client_options(client);
                 Arc::new(builder.build().map_err(failed)?)
             }
             other => {
-                return Err(
-                    usage(url, format!("repositories of {other}:// are not known"))
-                        .with_hint("file, s3, gs, azure, http and https are"),
-                );
+                return Err(usage(url, format!("repositories of {other}:// are not known"))
+                    .with_hint("file, s3, gs, azure, http and https are"));
             }
         };
-        Ok(Self {
-            runtime,
-            store,
-            prefix,
-            can_list,
-        })
+        Ok(Self { runtime, store, prefix, can_list })
     }
 
     /// Blob names are below the repository, but for a leading '/', which leads to the root of the bucket.
@@ -156,10 +144,7 @@ impl Objects {
     pub(crate) fn read_at(&self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let path = self.path(name);
         let end = offset + buffer.len() as u64;
-        let got = self
-            .runtime
-            .block_on(self.store.get_range(&path, offset..end))
-            .map_err(to_io)?;
+        let got = self.runtime.block_on(self.store.get_range(&path, offset..end)).map_err(to_io)?;
         if got.len() != buffer.len() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -179,11 +164,7 @@ impl Objects {
                 let _ = sender.send(Err(Error::blob(&name, &error).into())).await;
             }
         });
-        Box::new(Pieces {
-            receiver,
-            piece: bytes_of(&[]),
-            at: 0,
-        })
+        Box::new(Pieces { receiver, piece: bytes_of(&[]), at: 0 })
     }
 }
 
@@ -201,9 +182,7 @@ fn s3(bucket: &str, options: &ObjectOptions) -> AmazonS3Builder {
         builder = builder.with_region(region.clone());
     }
     if let Some((key, secret, token)) = &options.credentials {
-        builder = builder
-            .with_access_key_id(key.clone())
-            .with_secret_access_key(secret.clone());
+        builder = builder.with_access_key_id(key.clone()).with_secret_access_key(secret.clone());
         if let Some(token) = token {
             builder = builder.with_token(token.clone());
         }
@@ -229,15 +208,8 @@ async fn pump(
     let end = offset + length;
     let mut left = ATTEMPTS;
     while offset < end {
-        let options = GetOptions {
-            range: Some(GetRange::Bounded(offset..end)),
-            ..GetOptions::default()
-        };
-        let mut pieces = store
-            .get_opts(path, options)
-            .await
-            .map_err(to_io)?
-            .into_stream();
+        let options = GetOptions { range: Some(GetRange::Bounded(offset..end)), ..GetOptions::default() };
+        let mut pieces = store.get_opts(path, options).await.map_err(to_io)?.into_stream();
         loop {
             match pieces.next().await {
                 Some(Ok(piece)) => {

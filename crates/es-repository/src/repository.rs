@@ -34,8 +34,7 @@ pub struct Repository {
 impl Repository {
     /// Opens the repository at `url`: `file:///path`, `s3://bucket/base_path` and so on.
     pub fn open(url: &str, options: &Options) -> Result<Self> {
-        let parsed = Url::parse(url)
-            .map_err(|error| Error::new(ErrorKind::Usage, format!("{url}: {error}")))?;
+        let parsed = Url::parse(url).map_err(|error| Error::new(ErrorKind::Usage, format!("{url}: {error}")))?;
         let blobs = Arc::new(Blobs::open(&parsed, &options.object)?);
         let generation = match options.generation {
             Some(generation) => generation,
@@ -64,29 +63,19 @@ impl Repository {
         let content = unframe(&blob, &self.blobs.get(&blob)?, "snapshot")?;
         let info = SnapshotInfo::parse(&blob, &content)?;
         if info.name != snapshot.name {
-            return Err(Error::corrupt(
-                &blob,
-                format!("is of snapshot {:?}, not of {:?}", info.name, snapshot.name),
-            ));
+            return Err(Error::corrupt(&blob, format!("is of snapshot {:?}, not of {:?}", info.name, snapshot.name)));
         }
         if snapshot.state.is_some_and(|state| state != info.state) {
             return Err(Error::corrupt(
                 &blob,
-                format!(
-                    "its state is {}, index-{} says another",
-                    info.state, self.data.generation
-                ),
+                format!("its state is {}, index-{} says another", info.state, self.data.generation),
             ));
         }
         Ok(info)
     }
 
     /// The indices of a snapshot, checked against its own list.
-    pub fn indices<'a>(
-        &'a self,
-        snapshot: &'a SnapshotEntry,
-        info: &SnapshotInfo,
-    ) -> Result<Vec<&'a IndexEntry>> {
+    pub fn indices<'a>(&'a self, snapshot: &'a SnapshotEntry, info: &SnapshotInfo) -> Result<Vec<&'a IndexEntry>> {
         let indices: Vec<_> = self.data.indices_of(snapshot).collect();
         let blob = format!("index-{}", self.data.generation);
         for index in &indices {
@@ -99,21 +88,14 @@ impl Repository {
         }
         for name in &info.indices {
             if !indices.iter().any(|index| index.name == *name) {
-                return Err(Error::corrupt(
-                    &blob,
-                    format!("index {name:?} of snapshot {:?} is missing", info.name),
-                ));
+                return Err(Error::corrupt(&blob, format!("index {name:?} of snapshot {:?} is missing", info.name)));
             }
         }
         Ok(indices)
     }
 
     /// Settings, mappings and aliases of an index in a snapshot.
-    pub fn index_metadata(
-        &self,
-        snapshot: &SnapshotEntry,
-        index: &IndexEntry,
-    ) -> Result<IndexMetadata> {
+    pub fn index_metadata(&self, snapshot: &SnapshotEntry, index: &IndexEntry) -> Result<IndexMetadata> {
         let name = self.data.metadata_blob(snapshot, index);
         check_name(name)?;
         check_name(&index.id)?;
@@ -123,12 +105,7 @@ impl Repository {
     }
 
     /// The files of a shard.
-    pub fn shard(
-        &self,
-        snapshot: &SnapshotEntry,
-        index: &IndexEntry,
-        shard: u32,
-    ) -> Result<ShardFiles> {
+    pub fn shard(&self, snapshot: &SnapshotEntry, index: &IndexEntry, shard: u32) -> Result<ShardFiles> {
         check_name(&snapshot.uuid)?;
         check_name(&index.id)?;
         let directory = self.shard_directory(index, shard)?;
@@ -146,19 +123,10 @@ impl Repository {
         let content = unframe(&blob, &bytes, "snapshot")?;
         let files: ShardSnapshot = from_slice(&blob, &content)?;
         if files.name != snapshot.name && files.name != snapshot.uuid {
-            return Err(Error::corrupt(
-                &blob,
-                format!(
-                    "is of snapshot {:?}, not of {:?}",
-                    files.name, snapshot.name
-                ),
-            ));
+            return Err(Error::corrupt(&blob, format!("is of snapshot {:?}, not of {:?}", files.name, snapshot.name)));
         }
         if files.files.is_empty() {
-            return Err(Error::unsupported(
-                &blob,
-                "the shard has no files: its documents are in another snapshot",
-            ));
+            return Err(Error::unsupported(&blob, "the shard has no files: its documents are in another snapshot"));
         }
         ShardFiles::new(&self.blobs, &directory, &blob, files)
     }
@@ -170,23 +138,15 @@ impl Repository {
             0 => Ok(plain),
             path_type => {
                 let hash = shard_path::hash(shard, &index.id);
-                if path_type == 1 {
-                    self.blobs.before_base_path(&hash, &plain)
-                } else {
-                    Ok(format!("{hash}/{plain}"))
-                }
+                if path_type == 1 { self.blobs.before_base_path(&hash, &plain) } else { Ok(format!("{hash}/{plain}")) }
             }
         }
     }
 
     /// Fails if the snapshot is no longer in the repository: something deleted it meanwhile.
     pub fn still_holds(&self, snapshot: &SnapshotEntry) -> Result<()> {
-        let gone = || {
-            Error::new(
-                ErrorKind::Corrupt,
-                format!("snapshot {:?} was deleted while it was read", snapshot.name),
-            )
-        };
+        let gone =
+            || Error::new(ErrorKind::Corrupt, format!("snapshot {:?} was deleted while it was read", snapshot.name));
         let blob = format!("snap-{}.dat", snapshot.uuid);
         match newest_generation(&self.blobs) {
             Ok(generation) if generation == self.data.generation => Ok(()),
@@ -218,34 +178,23 @@ fn newest_generation(blobs: &Blobs) -> Result<u64> {
         Some(bytes) => match <[u8; 8]>::try_from(bytes.as_slice()) {
             Ok(bytes) => Some(u64::from_be_bytes(bytes)),
             Err(_) => {
-                return Err(Error::corrupt(
-                    "index.latest",
-                    format!("{} bytes in place of eight", bytes.len()),
-                ));
+                return Err(Error::corrupt("index.latest", format!("{} bytes in place of eight", bytes.len())));
             }
         },
     };
-    let listed = blobs.list("index-")?.map(|names| {
-        names
-            .iter()
-            .filter_map(|name| name.strip_prefix("index-")?.parse::<u64>().ok())
-            .max()
-    });
+    let listed = blobs
+        .list("index-")?
+        .map(|names| names.iter().filter_map(|name| name.strip_prefix("index-")?.parse::<u64>().ok()).max());
     match (listed, latest) {
         (Some(Some(listed)), Some(latest)) if listed != latest => Err(Error::new(
             ErrorKind::Retry,
-            format!(
-                "index.latest says {latest}, but there is index-{listed}: the repository is being written to"
-            ),
+            format!("index.latest says {latest}, but there is index-{listed}: the repository is being written to"),
         )
-        .with_hint(format!(
-            "try again when no snapshot is running; if none is, give --generation {listed}"
-        ))),
+        .with_hint(format!("try again when no snapshot is running; if none is, give --generation {listed}"))),
         (Some(Some(newest)), _) | (None, Some(newest)) => Ok(newest),
-        (Some(None) | None, _) => Err(Error::new(
-            ErrorKind::Failed,
-            "no index-N: this is not the base of a snapshot repository",
-        )
-        .with_hint("give the repository's location, or bucket and base_path")),
+        (Some(None) | None, _) => {
+            Err(Error::new(ErrorKind::Failed, "no index-N: this is not the base of a snapshot repository")
+                .with_hint("give the repository's location, or bucket and base_path"))
+        }
     }
 }

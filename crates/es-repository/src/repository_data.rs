@@ -96,8 +96,7 @@ enum RawReference {
 
 impl RepositoryData {
     pub(crate) fn parse(blob: &str, generation: u64, bytes: &[u8]) -> Result<Self> {
-        let raw: Raw =
-            serde_json::from_slice(bytes).map_err(|error| Error::corrupt(blob, error))?;
+        let raw: Raw = serde_json::from_slice(bytes).map_err(|error| Error::corrupt(blob, error))?;
         if let Some(version) = &raw.min_version {
             check_version(blob, version)?;
         }
@@ -112,18 +111,12 @@ impl RepositoryData {
             if index.shard_path_type > 2 {
                 return Err(Error::unsupported(
                     blob,
-                    format!(
-                        "index {name:?}: path type {} is not known",
-                        index.shard_path_type
-                    ),
+                    format!("index {name:?}: path type {} is not known", index.shard_path_type),
                 ));
             }
-            let references = index
-                .snapshots
-                .into_iter()
-                .map(|reference| match reference {
-                    RawReference::Uuid(uuid) | RawReference::Named { uuid } => uuid,
-                });
+            let references = index.snapshots.into_iter().map(|reference| match reference {
+                RawReference::Uuid(uuid) | RawReference::Named { uuid } => uuid,
+            });
             indices.push(IndexEntry {
                 snapshots: references.collect(),
                 name,
@@ -148,10 +141,7 @@ impl RepositoryData {
                 if !self.snapshots.iter().any(|snapshot| snapshot.uuid == *uuid) {
                     return Err(Error::corrupt(
                         blob,
-                        format!(
-                            "index {:?} is in snapshot {uuid}, which does not exist",
-                            index.name
-                        ),
+                        format!("index {:?} is in snapshot {uuid}, which does not exist", index.name),
                     ));
                 }
             }
@@ -166,21 +156,12 @@ impl RepositoryData {
     }
 
     /// The indices in a snapshot.
-    pub fn indices_of<'a>(
-        &'a self,
-        snapshot: &'a SnapshotEntry,
-    ) -> impl Iterator<Item = &'a IndexEntry> {
-        self.indices
-            .iter()
-            .filter(|index| index.snapshots.contains(&snapshot.uuid))
+    pub fn indices_of<'a>(&'a self, snapshot: &'a SnapshotEntry) -> impl Iterator<Item = &'a IndexEntry> {
+        self.indices.iter().filter(|index| index.snapshots.contains(&snapshot.uuid))
     }
 
     /// Name of the metadata blob of an index in a snapshot, without directory and extension.
-    pub(crate) fn metadata_blob<'a>(
-        &'a self,
-        snapshot: &'a SnapshotEntry,
-        index: &IndexEntry,
-    ) -> &'a str {
+    pub(crate) fn metadata_blob<'a>(&'a self, snapshot: &'a SnapshotEntry, index: &IndexEntry) -> &'a str {
         snapshot
             .metadata_lookup
             .get(&index.id)
@@ -191,20 +172,10 @@ impl RepositoryData {
 
 fn entry(blob: &str, raw: RawSnapshot) -> Result<SnapshotEntry> {
     match raw {
-        RawSnapshot::Name(name) => Ok(SnapshotEntry {
-            uuid: name.clone(),
-            name,
-            state: None,
-            version: None,
-            metadata_lookup: HashMap::new(),
-        }),
-        RawSnapshot::Entry {
-            name,
-            uuid,
-            state,
-            version,
-            index_metadata_lookup,
-        } => {
+        RawSnapshot::Name(name) => {
+            Ok(SnapshotEntry { uuid: name.clone(), name, state: None, version: None, metadata_lookup: HashMap::new() })
+        }
+        RawSnapshot::Entry { name, uuid, state, version, index_metadata_lookup } => {
             let state = match state {
                 None => None,
                 Some(0) => Some("IN_PROGRESS"),
@@ -213,19 +184,10 @@ fn entry(blob: &str, raw: RawSnapshot) -> Result<SnapshotEntry> {
                 Some(3) => Some("PARTIAL"),
                 Some(4) => Some("INCOMPATIBLE"),
                 Some(other) => {
-                    return Err(Error::unsupported(
-                        blob,
-                        format!("snapshot {name:?}: state {other} is not known"),
-                    ));
+                    return Err(Error::unsupported(blob, format!("snapshot {name:?}: state {other} is not known")));
                 }
             };
-            Ok(SnapshotEntry {
-                name,
-                uuid,
-                state,
-                version,
-                metadata_lookup: index_metadata_lookup,
-            })
+            Ok(SnapshotEntry { name, uuid, state, version, metadata_lookup: index_metadata_lookup })
         }
     }
 }
@@ -236,10 +198,7 @@ fn check_version(blob: &str, version: &str) -> Result<()> {
         return Err(Error::corrupt(blob, format!("{version:?} is no version")));
     };
     if (major, minor) > NEWEST_KNOWN {
-        return Err(Error::unsupported(
-            blob,
-            format!("the repository needs a reader of version {version} or later"),
-        ));
+        return Err(Error::unsupported(blob, format!("the repository needs a reader of version {version} or later")));
     }
     Ok(())
 }

@@ -16,12 +16,7 @@ pub struct ShardFiles {
 }
 
 impl ShardFiles {
-    pub(crate) fn new(
-        blobs: &Arc<Blobs>,
-        directory: &str,
-        blob: &str,
-        snapshot: ShardSnapshot,
-    ) -> Result<Self> {
+    pub(crate) fn new(blobs: &Arc<Blobs>, directory: &str, blob: &str, snapshot: ShardSnapshot) -> Result<Self> {
         let mut files = HashMap::new();
         for info in snapshot.files {
             let name = info.physical_name.clone();
@@ -52,9 +47,7 @@ impl Directory for ShardFiles {
     }
 
     fn open(&self, name: &str) -> Option<Arc<dyn Source>> {
-        self.files
-            .get(name)
-            .map(|file| Arc::clone(file) as Arc<dyn Source>)
+        self.files.get(name).map(|file| Arc::clone(file) as Arc<dyn Source>)
     }
 }
 
@@ -83,22 +76,15 @@ impl File {
         let checksum = match &info.checksum {
             // Base 36 of the CRC32 in the file's own footer.
             Some(text) => Some(
-                u32::from_str_radix(text, 36)
-                    .map_err(|_| Error::corrupt(blob, format!("{text:?} is no checksum")))?,
+                u32::from_str_radix(text, 36).map_err(|_| Error::corrupt(blob, format!("{text:?} is no checksum")))?,
             ),
             None => None,
         };
-        let inline = info
-            .meta_hash
-            .map(|hash| hash.0)
-            .filter(|hash| !hash.is_empty() && hash.len() as u64 == length);
+        let inline = info.meta_hash.map(|hash| hash.0).filter(|hash| !hash.is_empty() && hash.len() as u64 == length);
         let content = match inline {
             Some(bytes) => Content::Inline(bytes),
             None if info.name.starts_with("v__") => {
-                return Err(Error::corrupt(
-                    blob,
-                    format!("{} is said to be inlined and is not", info.physical_name),
-                ));
+                return Err(Error::corrupt(blob, format!("{} is said to be inlined and is not", info.physical_name)));
             }
             None => {
                 crate::blobs::check_name(&info.name)?;
@@ -117,20 +103,12 @@ impl File {
                 }
             }
         };
-        Ok(Self {
-            length,
-            checksum,
-            content,
-        })
+        Ok(Self { length, checksum, content })
     }
 
     /// The blob of a part.
     fn part(base: &str, number: u64, count: u64) -> String {
-        if count == 1 {
-            base.to_owned()
-        } else {
-            format!("{base}.part{number}")
-        }
+        if count == 1 { base.to_owned() } else { format!("{base}.part{number}") }
     }
 }
 
@@ -146,19 +124,12 @@ impl Source for File {
         }
         let (blobs, base, part_size, count) = match &self.content {
             Content::Inline(bytes) => return bytes.read_at(offset, buffer),
-            Content::Parts {
-                blobs,
-                base,
-                part_size,
-                count,
-            } => (blobs, base, *part_size, *count),
+            Content::Parts { blobs, base, part_size, count } => (blobs, base, *part_size, *count),
         };
         let (mut offset, mut rest) = (offset, buffer);
         while !rest.is_empty() {
             let (number, within) = (offset / part_size, offset % part_size);
-            let step = usize::try_from(part_size - within)
-                .unwrap_or(usize::MAX)
-                .min(rest.len());
+            let step = usize::try_from(part_size - within).unwrap_or(usize::MAX).min(rest.len());
             let (head, tail) = rest.split_at_mut(step);
             blobs.read_at(&Self::part(base, number, count), within, head)?;
             rest = tail;
@@ -172,13 +143,7 @@ impl Source for File {
     }
 
     fn sequential(&self, offset: u64, length: u64) -> Option<Box<dyn Read + Send>> {
-        let Content::Parts {
-            blobs,
-            base,
-            part_size,
-            count,
-        } = &self.content
-        else {
+        let Content::Parts { blobs, base, part_size, count } = &self.content else {
             return None;
         };
         // One stream is worth a request of its own if it does not cross into another part.
@@ -187,10 +152,7 @@ impl Source for File {
             return None;
         }
         let stream = blobs.stream(&Self::part(base, number, *count), within, length)?;
-        Some(Box::new(Counted {
-            stream,
-            blobs: Arc::clone(blobs),
-        }))
+        Some(Box::new(Counted { stream, blobs: Arc::clone(blobs) }))
     }
 }
 

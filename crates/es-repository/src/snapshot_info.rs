@@ -57,14 +57,12 @@ pub struct ShardFailure {
 
 impl SnapshotInfo {
     pub(crate) fn parse(blob: &str, bytes: &[u8]) -> Result<Self> {
-        let Tree(root) = from_slice(blob, bytes)?;
+        let Tree::<true>(root) = from_slice(blob, bytes)?;
         // One root key, `snapshot`, whose value are the fields; or the fields themselves.
         let fields = match root {
-            Value::Object(mut map) if map.len() == 1 => map
-                .iter_mut()
-                .next()
-                .map(|(_, value)| value.take())
-                .unwrap_or_default(),
+            Value::Object(mut map) if map.len() == 1 => {
+                map.iter_mut().next().map(|(_, value)| value.take()).unwrap_or_default()
+            }
             other => other,
         };
         serde_json::from_value(fields).map_err(|error| Error::corrupt(blob, error))
@@ -73,7 +71,6 @@ impl SnapshotInfo {
     /// Whether the documents lie in a remote store, not in this repository.
     #[must_use]
     pub fn is_shallow(&self) -> bool {
-        self.remote_store_index_shallow_copy == Some(true)
-            || self.pinned_timestamp.is_some_and(|time| time > 0)
+        self.remote_store_index_shallow_copy == Some(true) || self.pinned_timestamp.is_some_and(|time| time > 0)
     }
 }

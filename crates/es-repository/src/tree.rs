@@ -2,9 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::{
-    Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use crate::checksum_blob_store_format::decompress;
@@ -21,19 +19,20 @@ pub(crate) fn from_slice<T: DeserializeOwned>(blob: &str, bytes: &[u8]) -> Resul
     }
 }
 
-/// A JSON value that may have been SMILE: binary values become what they hold, or base64.
+/// A JSON value that may have been SMILE or CBOR: binary values become base64 or, if `EMBEDDED`, the
+/// compressed JSON they hold.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Tree(pub Value);
+pub struct Tree<const EMBEDDED: bool = true>(pub Value);
 
-impl<'de> Deserialize<'de> for Tree {
+impl<'de, const EMBEDDED: bool> Deserialize<'de> for Tree<EMBEDDED> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TreeVisitor).map(Self)
+        deserializer.deserialize_any(TreeVisitor::<EMBEDDED>).map(Self)
     }
 }
 
-struct TreeVisitor;
+struct TreeVisitor<const EMBEDDED: bool>;
 
-impl<'de> Visitor<'de> for TreeVisitor {
+impl<'de, const EMBEDDED: bool> Visitor<'de> for TreeVisitor<EMBEDDED> {
     type Value = Value;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -61,17 +60,11 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
     fn visit_f32<E: serde::de::Error>(self, value: f32) -> Result<Value, E> {
         // By way of its own shortest decimal, not of the double nearest to it.
-        value
-            .to_string()
-            .parse()
-            .map_err(E::custom)
-            .and_then(|value: f64| self.visit_f64(value))
+        value.to_string().parse().map_err(E::custom).and_then(|value: f64| self.visit_f64(value))
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("a number that is not finite"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number that is not finite"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -84,8 +77,9 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
     fn visit_bytes<E>(self, value: &[u8]) -> Result<Value, E> {
         // Mappings and filters may be embedded as compressed JSON.
-        let embedded = decompress("", value)
-            .ok()
+        let embedded = (EMBEDDED && value.starts_with(b"DFL\0"))
+            .then(|| decompress("", value).ok())
+            .flatten()
             .and_then(|plain| from_slice::<Tree>("", &plain).ok());
         Ok(match embedded {
             Some(tree) => tree.0,
@@ -105,16 +99,13 @@ impl<'de> Visitor<'de> for TreeVisitor {
         deserializer.deserialize_any(self)
     }
 
-    fn visit_newtype_struct<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<Value, D::Error> {
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
-        while let Some(Tree(value)) = list.next_element()? {
+        while let Some(Tree::<EMBEDDED>(value)) = list.next_element()? {
             values.push(value);
         }
         Ok(Value::Array(values))
@@ -122,7 +113,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut values = Map::new();
-        while let Some((key, Tree(value))) = map.next_entry::<String, Tree>()? {
+        while let Some((key, Tree(value))) = map.next_entry::<String, Tree<EMBEDDED>>()? {
             if values.insert(key.clone(), value).is_some() {
                 return Err(A::Error::custom(format!("{key:?} comes twice")));
             }
