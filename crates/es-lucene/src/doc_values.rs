@@ -43,6 +43,8 @@ pub(crate) struct Layout {
     pub(crate) jump_tables: bool,
     /// Lucene 9: ordinals are a numeric field, terms are always compressed.
     pub(crate) lucene90: bool,
+    /// Bytes that describe a skip index, where a field has one.
+    pub(crate) skip_index: usize,
     /// Lucene 8 alone: whether a field's binary values are compressed.
     pub(crate) compressed_binary: fn(version: u32, field: &FieldInfo) -> bool,
 }
@@ -169,7 +171,7 @@ fn walk(input: &mut DataInput<'_>, layout: Layout, version: u32, fields: &FieldI
             .ok_or_else(|| input.corrupt(format!("there is no field {number}")))?;
         let kind = input.u8()?;
         if field.skip_index_type != 0 {
-            input.skip(40)?;
+            input.skip(layout.skip_index)?;
         }
         let mut walker = Walker { input, layout, docs: None };
         let values = match kind {

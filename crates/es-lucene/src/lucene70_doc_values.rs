@@ -8,7 +8,12 @@ pub(crate) const METADATA: &str = "Lucene70DocValuesMetadata";
 
 pub(crate) fn layout(file: &str, header: &Header) -> Result<(Layout, u32)> {
     header.expect_version(file, 0..=0)?;
-    let layout =
-        Layout { data: "Lucene70DocValuesData", jump_tables: false, lucene90: false, compressed_binary: |_, _| false };
+    let layout = Layout {
+        data: "Lucene70DocValuesData",
+        jump_tables: false,
+        lucene90: false,
+        skip_index: 0,
+        compressed_binary: |_, _| false,
+    };
     Ok((layout, header.version))
 }

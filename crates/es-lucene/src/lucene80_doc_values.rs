@@ -9,7 +9,8 @@ pub(crate) const METADATA: &str = "Lucene80DocValuesMetadata";
 
 pub(crate) fn layout(file: &str, header: &Header) -> Result<(Layout, u32)> {
     header.expect_version(file, 0..=2)?;
-    let layout = Layout { data: "Lucene80DocValuesData", jump_tables: true, lucene90: false, compressed_binary };
+    let layout =
+        Layout { data: "Lucene80DocValuesData", jump_tables: true, lucene90: false, skip_index: 0, compressed_binary };
     Ok((layout, header.version))
 }
 
