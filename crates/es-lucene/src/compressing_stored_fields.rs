@@ -18,6 +18,8 @@ use crate::{
 const MAX_DOCS_PER_CHUNK: u32 = 1 << 20;
 /// Raw bytes of a chunk that is not sliced; writers slice from twice the chunk size on, 960 kB at most.
 const MAX_UNSLICED: u64 = 1 << 27;
+/// Memory taken for a chunk before its bytes are seen.
+const MAX_RESERVED: usize = 64 << 20;
 /// Raw bytes of a slice.
 const MAX_CHUNK_SIZE: u32 = 1 << 24;
 
@@ -201,6 +203,8 @@ impl<'a> StoredFieldsReader<'a> {
             // After a huge document: give its memory back.
             self.raw.shrink_to(usual);
         }
+        // Not twice as much as is needed, which growing by doubling may take; nor what a lie may ask for.
+        self.raw.reserve_exact(total.min(MAX_RESERVED));
         let step = if sliced { self.chunk_size as usize } else { total };
         loop {
             let length = step.min(total - self.raw.len());

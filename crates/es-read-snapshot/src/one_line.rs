@@ -153,10 +153,10 @@ mod tests {
     proptest! {
         #[test]
         fn no_input_panics(source in prop::collection::vec(any::<u8>(), 0..60)) {
-            let _ = line(&source);
+            let _ = append(&source, &mut Vec::new());
             let mut object = b"{\n".to_vec();
             object.extend(&source);
-            let _ = line(&object);
+            let _ = append(&object, &mut Vec::new());
         }
 
         #[test]
@@ -164,7 +164,9 @@ mod tests {
             let value = serde_json::json!({ "a": [text, { "b": number }] });
             let pretty = serde_json::to_string_pretty(&value).unwrap();
             let back: serde_json::Value = serde_json::from_str(&line(pretty.as_bytes()).unwrap()).unwrap();
-            prop_assert_eq!(back, value);
+            // Read back the same way: serde_json's reading of numbers is not exact.
+            let same: serde_json::Value = serde_json::from_str(&pretty).unwrap();
+            prop_assert_eq!(back, same);
         }
     }
 }

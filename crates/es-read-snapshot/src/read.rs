@@ -299,6 +299,11 @@ impl Printer<'_, '_> {
             let id = document.id;
             return Err(Fault::failed(format!("document {id:?} has no _source")).into());
         };
+        if source.len() > BATCH {
+            // Growing by doubling would take twice as much.
+            self.flush()?;
+            self.lines.reserve_exact(source.len() + document.id.len() + 4096);
+        }
         let begin = self.lines.len();
         match self.work.format {
             Format::Jsonl => {
