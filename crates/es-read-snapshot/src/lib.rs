@@ -29,7 +29,7 @@ const ENVIRONMENT: &str = "\
 #[derive(Debug, ClapArgs)]
 #[allow(clippy::struct_excessive_bools)] // each is a flag of its own
 pub struct Args {
-    /// Where the repository is: file:///path, s3://bucket/base_path, gs://, azure://, http(s)://
+    /// Where the repository is: a URL of file, s3, gs, azure, http or https
     #[arg(long, value_name = "URL")]
     repository: String,
 
@@ -148,7 +148,7 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
     {
         return Err(Fault::usage(format!("--shard-index {index} is not below --shard-count {count}")).into());
     }
-    let repository = Repository::open(&args.repository, &options(args)).map_err(fault)?;
+    let repository = Repository::open(&args.repository, &options(args)).map_err(|error| fault(&error))?;
     if let Some(what) = args.list {
         return Ok(list::list(&repository, args, what, io)?);
     }
@@ -180,7 +180,7 @@ fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
     if io.reader_is_gone() {
         return Ok(Exit::Ok);
     }
-    repository.still_holds(plan.snapshot).map_err(fault)?;
+    repository.still_holds(plan.snapshot).map_err(|error| fault(&error))?;
     let mut exit = Exit::Ok;
     for (shard, reason) in &plan.missing {
         let name = plan.name(*shard);
@@ -289,7 +289,7 @@ fn read_ids(path: &Path) -> Result<HashSet<String>, Fault> {
 }
 
 /// A failure of the repository as every tool reports it.
-pub(crate) fn fault(error: es_repository::Error) -> Fault {
+pub(crate) fn fault(error: &es_repository::Error) -> Fault {
     let exit = match error.kind() {
         ErrorKind::Absent => Exit::No,
         ErrorKind::Usage => Exit::Usage,

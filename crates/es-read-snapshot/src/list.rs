@@ -26,7 +26,7 @@ fn snapshots(repository: &Repository, io: &mut Io) -> Result<Exit, Fault> {
             "version": snapshot.version,
         });
         if !matches!(snapshot.state, Some("IN_PROGRESS" | "INCOMPATIBLE")) {
-            let info = repository.snapshot_info(snapshot).map_err(fault)?;
+            let info = repository.snapshot_info(snapshot).map_err(|error| fault(&error))?;
             record["state"] = json!(info.state);
             record["version_id"] = json!(info.version_id);
             record["indices"] = json!(info.indices);
@@ -48,7 +48,7 @@ fn indices(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fa
     let snapshot = plan::snapshot(repository, args)?;
     let info = plan::info(repository, snapshot)?;
     for index in plan::choose(repository, snapshot, &info, &args.indices)? {
-        let metadata = repository.index_metadata(snapshot, index).map_err(fault)?;
+        let metadata = repository.index_metadata(snapshot, index).map_err(|error| fault(&error))?;
         let failed = info.failures.iter().filter(|failure| failure.index == index.name).count();
         io.emit(&json!({
             "type": "index-in-snapshot",
@@ -78,7 +78,7 @@ fn shards(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fau
     let info = plan::info(repository, snapshot)?;
     let mut exit = Exit::Ok;
     for index in plan::choose(repository, snapshot, &info, &args.indices)? {
-        let metadata = repository.index_metadata(snapshot, index).map_err(fault)?;
+        let metadata = repository.index_metadata(snapshot, index).map_err(|error| fault(&error))?;
         for number in 0..metadata.shards {
             let mut record = json!({
                 "type": "shard-in-snapshot",
@@ -92,8 +92,8 @@ fn shards(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fau
                 record["failure"] = json!(failure.reason);
                 exit = Exit::No;
             } else {
-                let files = repository.shard(snapshot, index, number).map_err(fault)?;
-                let lucene = |error| fault(es_repository::Error::from(error));
+                let files = repository.shard(snapshot, index, number).map_err(|error| fault(&error))?;
+                let lucene = |error| fault(&es_repository::Error::from(error));
                 let commit = SegmentInfos::read(&files).map_err(lucene)?;
                 let (mut documents, mut stored) = (0, 0);
                 for segment in &commit.segments {
@@ -120,7 +120,7 @@ pub(crate) fn metadata(repository: &Repository, args: &Args, io: &mut Io) -> Res
     let snapshot = plan::snapshot(repository, args)?;
     let info = plan::info(repository, snapshot)?;
     for index in plan::choose(repository, snapshot, &info, &args.indices)? {
-        let metadata = repository.index_metadata(snapshot, index).map_err(fault)?;
+        let metadata = repository.index_metadata(snapshot, index).map_err(|error| fault(&error))?;
         io.emit(&metadata.as_server_prints())?;
     }
     Ok(Exit::Ok)

@@ -57,7 +57,7 @@ pub(crate) fn info(repository: &Repository, snapshot: &SnapshotEntry) -> Result<
         }
         _ => {}
     }
-    let info = repository.snapshot_info(snapshot).map_err(fault)?;
+    let info = repository.snapshot_info(snapshot).map_err(|error| fault(&error))?;
     if info.state == "IN_PROGRESS" {
         return Err(in_progress(name));
     }
@@ -75,7 +75,7 @@ pub(crate) fn choose<'a>(
     info: &SnapshotInfo,
     patterns: &[String],
 ) -> Result<Vec<&'a IndexEntry>, Fault> {
-    let all = repository.indices(snapshot, info).map_err(fault)?;
+    let all = repository.indices(snapshot, info).map_err(|error| fault(&error))?;
     let (without, with): (Vec<&str>, Vec<&str>) =
         patterns.iter().map(String::as_str).partition(|pattern| pattern.starts_with('-'));
     for pattern in &with {
@@ -128,7 +128,7 @@ pub(crate) fn plan<'a>(repository: &'a Repository, args: &Args, io: &mut Io) -> 
     let typed = shows_types(&info, snapshot);
     let mut indices = Vec::new();
     for entry in choose(repository, snapshot, &info, &args.indices)? {
-        let metadata = repository.index_metadata(snapshot, entry).map_err(fault)?;
+        let metadata = repository.index_metadata(snapshot, entry).map_err(|error| fault(&error))?;
         check(&metadata, args, io)?;
         let child_types: Vec<String> = metadata.types_with_parent().into_iter().map(str::to_owned).collect();
         if !child_types.is_empty() && !args.parent_from_routing {

@@ -197,7 +197,8 @@ impl Work<'_> {
 
     fn shard(&self, place: usize, shard: Shard) -> Result<(), Fault> {
         let index = &self.plan.indices[shard.index];
-        let files = self.repository.shard(self.plan.snapshot, index.entry, shard.number).map_err(fault)?;
+        let files =
+            self.repository.shard(self.plan.snapshot, index.entry, shard.number).map_err(|error| fault(&error))?;
         let commit = SegmentInfos::read(&files).map_err(lucene)?;
         let files = Arc::new(files);
         let mut queue = lock(&self.queue);
@@ -272,7 +273,7 @@ impl From<Failure> for Fault {
 }
 
 fn lucene(error: es_lucene::Error) -> Fault {
-    fault(es_repository::Error::from(error))
+    fault(&es_repository::Error::from(error))
 }
 
 /// Makes lines of the documents of one segment.
@@ -313,7 +314,7 @@ impl Printer<'_, '_> {
             }
             Format::Bulk => {
                 self.lines.extend_from_slice(b"{\"index\":{");
-                self.bulk_meta(document)?;
+                self.bulk_meta(document);
                 self.lines.extend_from_slice(b"}}\n");
             }
             Format::Source => {}
@@ -374,7 +375,7 @@ impl Printer<'_, '_> {
     }
 
     /// As `_bulk` spells it since 6.0; no type, since no server that takes documents today knows them.
-    fn bulk_meta(&mut self, document: &Document<'_>) -> Result<(), Fault> {
+    fn bulk_meta(&mut self, document: &Document<'_>) {
         let lines = &mut self.lines;
         lines.extend_from_slice(b"\"_index\":");
         one_line::quote(&self.index.metadata.name, lines);
@@ -384,7 +385,6 @@ impl Printer<'_, '_> {
             lines.extend_from_slice(b",\"routing\":");
             one_line::quote(routing, lines);
         }
-        Ok(())
     }
 
     fn flush(&mut self) -> Result<(), Fault> {
