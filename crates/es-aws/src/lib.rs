@@ -3,11 +3,30 @@
 //! Nothing of the credential chain is written here: environment, profiles, SSO, assumed roles, web identity,
 //! container and instance metadata are aws-config's. It is asked only when a request is to be signed.
 
+mod canonical;
 mod credentials;
 mod sign;
+mod url;
 
-pub use credentials::{CredentialSource, Credentials};
-pub use sign::{Body, Request, Signed, Signer};
+pub use canonical::{Explanation, Sha256Hex, sha256_hex};
+pub use credentials::{CredentialSource, Credentials, origin};
+pub use sign::{Body, Placement, Request, Rules, Signed, Signer, unsigned_by_default};
+pub use url::{PathRules, WireUrl};
+
+/// An error and its causes on one line: the SDK's own Display leaves the causes out.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = inner.source();
+    }
+    text
+}
 
 /// The region in a service endpoint's host name: `search-x-1.ap-northeast-2.es.amazonaws.com`.
 #[must_use]
@@ -30,9 +49,24 @@ pub fn service_of_host(host: &str) -> Option<&'static str> {
     }
 }
 
+/// The time in a `Date` header (`Thu, 18 Jan 2018 01:48:39 GMT`).
+#[must_use]
+pub fn http_date(text: &str) -> Option<std::time::SystemTime> {
+    // RFC 2822 takes GMT for +0000, as RFC 9110 means it.
+    let at = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(at.timestamp().into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_date_of_an_answer_is_read() {
+        let at = http_date("Thu, 18 Jan 2018 01:48:39 GMT").unwrap();
+        assert_eq!(at.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs(), 1_516_240_119);
+        assert_eq!(http_date("yesterday"), None);
+    }
 
     #[test]
     fn region_and_service_are_read_from_the_endpoint() {

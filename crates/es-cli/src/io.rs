@@ -115,7 +115,11 @@ impl Io {
                         ))));
                     }
                     Ok(_) if line.iter().all(u8::is_ascii_whitespace) => {}
-                    Ok(_) => return Some(Ok((number, line))),
+                    Ok(_) => {
+                        // The line's end is not part of it: columns in messages count from its beginning.
+                        line.truncate(line.trim_ascii_end().len());
+                        return Some(Ok((number, line)));
+                    }
                     Err(error) => return Some(Err(Fault::failed(format!("standard input: {error}")))),
                 }
             }
@@ -194,12 +198,11 @@ impl Io {
         }
     }
 
-    /// What hears of each request under `-v`; a silent ear otherwise.
-    #[must_use]
+    /// What hears of each request under `-v`, and of warnings unless `-q`; a silent ear otherwise.
     pub fn listener(&self) -> impl Fn(&str) + 'static {
-        let (tool, verbose) = (self.tool.clone(), self.verbose);
+        let (tool, verbose, quiet) = (self.tool.clone(), self.verbose, self.quiet);
         move |text| {
-            if verbose {
+            if verbose || (!quiet && text.starts_with("warning: ")) {
                 let _ = writeln!(std::io::stderr(), "{tool}: {}", printable(text));
             }
         }

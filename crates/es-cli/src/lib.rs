@@ -81,7 +81,16 @@ pub fn command<A: Args>(name: &'static str, examples: &str, environment: &str) -
     }
     after.push('\n');
     after.push_str(EXIT_STATUS);
-    Whole::<A>::command().name(name).bin_name(name).version(env!("CARGO_PKG_VERSION")).after_long_help(after)
+    // What is flattened into a command brings its own description along: the tool's own words go last.
+    let own = A::augment_args(clap::Command::new(name));
+    let mut whole = Whole::<A>::command().name(name).bin_name(name).version(env!("CARGO_PKG_VERSION"));
+    if let Some(about) = own.get_about() {
+        whole = whole.about(about.clone());
+    }
+    if let Some(about) = own.get_long_about() {
+        whole = whole.long_about(about.clone());
+    }
+    whole.after_long_help(after)
 }
 
 /// Runs a tool: parse, run, one error line, exit code.

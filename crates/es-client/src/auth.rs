@@ -20,6 +20,8 @@ pub(crate) struct Signing {
     signer: OnceCell<Signer>,
     /// Seconds that the service's clock is ahead of ours.
     pub(crate) offset: Cell<i64>,
+    /// The service's clock and ours, as of its last answer.
+    pub(crate) answered_at: Cell<Option<(SystemTime, SystemTime)>>,
 }
 
 impl Door {
@@ -31,9 +33,14 @@ impl Door {
                 region: region.clone(),
                 service: service.clone(),
                 host_region: config.url.host_str().and_then(es_aws::region_of_host).map(str::to_string),
-                source: CredentialSource::new(profile.clone(), role_arn.clone()),
+                source: CredentialSource::new(profile.clone(), role_arn.clone()).near(
+                    region
+                        .clone()
+                        .or_else(|| config.url.host_str().and_then(es_aws::region_of_host).map(str::to_string)),
+                ),
                 signer: OnceCell::new(),
                 offset: Cell::new(0),
+                answered_at: Cell::new(None),
             })),
         }
     }
@@ -67,6 +74,26 @@ impl Signing {
         self.source.expire();
     }
 
+    /// Takes over the service's clock, as its last answer told it. The words for the user, where it helps.
+    pub(crate) fn follow_clock(&self) -> Option<String> {
+        let (theirs, ours) = self.answered_at.take()?;
+        let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(0);
+        let ahead = match theirs.duration_since(ours) {
+            Ok(ahead) => seconds(ahead),
+            Err(behind) => -seconds(behind.duration()),
+        };
+        // The Date header has whole seconds; a difference this small is not what the service refused.
+        if ahead.abs_diff(self.offset.get()) < 2 {
+            return None;
+        }
+        self.offset.set(ahead);
+        let side = if ahead > 0 { "behind" } else { "ahead of" };
+        let time = ahead.unsigned_abs();
+        Some(format!(
+            "warning: this machine's clock is {time} s {side} the service's: requests are signed with the service's time; set the clock by NTP"
+        ))
+    }
+
     fn signer(&self) -> Result<&Signer, Fault> {
         if let Some(signer) = self.signer.get() {
             return Ok(signer);
@@ -78,6 +105,6 @@ impl Signing {
                     .hint("set AWS_REGION, or ES_SOURCE_AWS_REGION / ES_TARGET_AWS_REGION")
             })?,
         };
-        Ok(self.signer.get_or_init(|| Signer { region, service: self.service.clone() }))
+        Ok(self.signer.get_or_init(|| Signer::new(region, self.service.clone())))
     }
 }

@@ -268,13 +268,21 @@ impl Cluster {
         }
     }
 
-    /// Whether a refusal was about an expired token, which is then thrown away.
+    /// Whether a refusal was about an expired token, which is then thrown away, or about the time, which is then
+    /// taken from the service.
     fn renewed(&self, error: &ServerError) -> bool {
         match &self.door {
             Door::Signed(signing) if error.reason.contains("security token") && error.reason.contains("expired") => {
                 signing.expire();
                 true
             }
+            Door::Signed(signing) if error.is_about_time() => match signing.follow_clock() {
+                Some(warning) => {
+                    (self.listener)(&warning);
+                    true
+                }
+                None => false,
+            },
             _ => false,
         }
     }
@@ -305,6 +313,10 @@ impl Cluster {
         };
         let mut answer = sent.map_err(lost)?;
         let status = answer.status().as_u16();
+        if let Door::Signed(signing) = &self.door {
+            let date = answer.headers().get("date").and_then(|value| value.to_str().ok()).and_then(es_aws::http_date);
+            signing.answered_at.set(date.map(|date| (date, std::time::SystemTime::now())));
+        }
         (self.listener)(&format!("{} {path} {status} {} ms", method.as_str(), began.elapsed().as_millis()));
         if (300..400).contains(&status) {
             let place =

@@ -125,6 +125,14 @@ impl ServerError {
         }
     }
 
+    /// Whether the service refused a signature for its time alone: `es` says so in words, S3 by its code.
+    #[must_use]
+    pub(crate) fn is_about_time(&self) -> bool {
+        ["Signature expired", "Signature not yet current", "RequestTimeTooSkewed", "request time and the current time"]
+            .iter()
+            .any(|words| self.reason.contains(words) || self.kind.contains(words))
+    }
+
     /// What the user can do, where we know it.
     fn hint(&self) -> Option<String> {
         let all = format!("{} {}", self.reason, self.cause.as_deref().unwrap_or_default());

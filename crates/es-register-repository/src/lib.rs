@@ -199,7 +199,15 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
     }
     record.settings = kept;
     if !args.no_verify {
-        record.nodes = verify(&cluster, name, &what)?;
+        let readonly = text(record.settings.get("readonly")) == "true" || kind == "url";
+        record.nodes = verify(&cluster, name, readonly, &what)?;
+        if readonly {
+            let snapshots = readable(&cluster, name, &what)?;
+            if snapshots == 0 {
+                io.warn(&format!("{what} is read-only and holds no snapshot yet: are bucket, base_path or location those of the source?"));
+            }
+            record.extra.insert("snapshots".into(), json!(snapshots));
+        }
         record.verified = true;
     }
     record.steps.push(io.step(cluster.requests(), cluster.retries()));
@@ -332,15 +340,22 @@ fn put(
     }
 }
 
+/// How many snapshots it holds. Servers check nothing of a read-only repository when they verify it: only reading it tells.
+fn readable(cluster: &Cluster, name: &str, what: &str) -> Result<usize, Fault> {
+    let answer =
+        cluster.get(&Path::of(["_snapshot", name, "_all"])).map_err(|e| e.fault(&format!("{what}: reading it")))?;
+    Ok(answer["snapshots"].as_array().map_or(0, Vec::len))
+}
+
 /// Asks every node whether it reaches the repository; their names.
-fn verify(cluster: &Cluster, name: &str, what: &str) -> Result<Vec<String>, Fault> {
-    let answer = cluster.write(Method::Post, &Path::of(["_snapshot", name, "_verify"]), &json!({}));
+fn verify(cluster: &Cluster, name: &str, readonly: bool, what: &str) -> Result<Vec<String>, Fault> {
+    let answer = cluster.read(&Path::of(["_snapshot", name, "_verify"]), None);
     let answer = answer.map_err(|e| e.fault(&format!("{what}: verifying it")))?;
     let nodes = answer["nodes"].as_object().cloned().unwrap_or_default();
     let mut names: Vec<String> =
         nodes.iter().map(|(id, node)| node["name"].as_str().unwrap_or(id).to_string()).collect();
     names.sort();
-    if names.is_empty() {
+    if names.is_empty() && !readonly {
         return Err(Fault::failed(format!("{what}: no node says that it reaches it")));
     }
     Ok(names)

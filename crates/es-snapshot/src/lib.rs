@@ -310,6 +310,19 @@ fn adopt(
             record.indices.push(name.clone());
         }
     }
+    // A wildcard means what was there when the snapshot began.
+    if let Some(begun) = record.start_time_in_millis {
+        let named = |name: &String| patterns.iter().any(|p| !p.is_wildcard() && p.matches(name));
+        let born = |name: &String| record.index_settings.get(name)?.creation_date.as_ref()?.parse::<i64>().ok();
+        let later: Vec<String> = record
+            .indices
+            .iter()
+            .filter(|n| !held.contains(n) && !named(n) && born(n).is_some_and(|b| b > begun))
+            .cloned()
+            .collect();
+        record.indices.retain(|name| !later.contains(name));
+        record.index_settings.retain(|name, _| !later.contains(name));
+    }
     record.indices.sort();
     let uncovered: Vec<&str> = record.indices.iter().filter(|n| !held.contains(n)).map(String::as_str).collect();
     let differs = |why: String| {
@@ -377,7 +390,7 @@ fn startable(
             record.failures.push(ShardFailure { index: (*name).clone(), reason, ..ShardFailure::default() });
         }
         return Err(Fault::no(format!("primary shards are not all started: {}", list(red.iter().map(|s| s.as_str()))))
-            .hint("wait for them: es-wait --health yellow --cluster source; or --partial to go without"));
+            .hint("wait for them: es-wait --indices '*' --health yellow; or --partial to go without"));
     }
     record.state = State::InProgress;
     Ok(())

@@ -46,7 +46,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", requires = "repository")]
     snapshot: Option<String>,
 
-    /// Wait for the health of these indices instead of a record's; comma-separated
+    /// Wait for the health of these indices instead of a record's; comma-separated, '*' is the whole cluster
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "snapshot")]
     indices: Vec<String>,
 
@@ -87,12 +87,11 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
     let mut worst = Exit::Ok;
     for record in records {
         let (role, known) = about(&record, args)?;
-        let place = match clusters.iter().position(|c| c.role() == role) {
-            Some(place) => place,
-            None => {
-                clusters.push(Cluster::open(role, args.cluster.url.as_deref(), known.as_ref(), io.listener())?);
-                clusters.len() - 1
-            }
+        let place = if let Some(place) = clusters.iter().position(|c| c.role() == role) {
+            place
+        } else {
+            clusters.push(Cluster::open(role, args.cluster.url.as_deref(), known.as_ref(), io.listener())?);
+            clusters.len() - 1
         };
         let cluster = &clusters[place];
         pace.until(io, |_| cluster.identity().cloned().map_err(es_client::CallError::Fault))?;
@@ -127,9 +126,7 @@ fn input(args: &Args, io: &Io) -> Result<Vec<Record>, Fault> {
         let (repository, snapshot) = (repository.clone(), snapshot.clone());
         return Ok(vec![Record::Snapshot(Snapshot { repository, snapshot, ..Snapshot::default() })]);
     }
-    // `--health green --cluster target` without indices means the whole cluster, if nothing is piped in.
-    let piped = !std::io::IsTerminal::is_terminal(&std::io::stdin());
-    if !args.indices.is_empty() || args.cluster.cluster.is_some() && !piped {
+    if !args.indices.is_empty() {
         return Ok(vec![Record::Health(Health { indices: args.indices.clone(), ..Health::default() })]);
     }
     let records = io.records()?;

@@ -15,6 +15,11 @@ const APART: Duration = Duration::from_millis(700);
 pub(crate) fn wait(cluster: &Cluster, mut snapshot: Snapshot, pace: &mut Pace, io: &mut Io) -> Result<Ended, Fault> {
     let title = format!("{}/{}", snapshot.repository, snapshot.snapshot);
     let what = format!("snapshot {title}");
+    if snapshot.state.is_final() && snapshot.state != State::Success {
+        // The stage before this one said what is wrong; looking would only find another answer to the same question.
+        let fault = Fault::no(format!("{what} is {} already: {}", snapshot.state, reasons(&snapshot)));
+        return Ok((Record::Snapshot(snapshot), Some(fault)));
+    }
     if snapshot.cluster.is_none() {
         snapshot.cluster = Some(cluster.identity()?.clone());
     }
@@ -76,8 +81,8 @@ fn repository_away(error: &es_client::ServerError) -> bool {
     let refused = ["AccessDenied", "no_such_bucket", "InvalidAccessKeyId", "SignatureDoesNotMatch"];
     let says = |word: &&str| error.cause.as_ref().is_some_and(|c| c.contains(*word)) || error.reason.contains(*word);
     matches!(error.kind.as_str(), "repository_exception" | "snapshot_exception")
-        && passing.iter().any(|w| says(&w))
-        && !refused.iter().any(|w| says(&w))
+        && passing.iter().any(&says)
+        && !refused.iter().any(says)
 }
 
 fn path_of_status(snapshot: &Snapshot) -> Path {
@@ -115,20 +120,7 @@ fn verdict(snapshot: &mut Snapshot, seen: &Value, what: &str) -> Option<Fault> {
     if snapshot.is_whole() {
         return None;
     }
-    let mut message = format!("{what} is {}", snapshot.state);
-    if !snapshot.missing_indices.is_empty() && snapshot.state != State::Failed {
-        message.push_str(&format!("; not in it: {}", snapshot.missing_indices.join(", ")));
-    }
-    if snapshot.indices.is_empty() {
-        message.push_str("; it holds no index at all");
-    }
-    if snapshot.shards.failed > 0 {
-        message.push_str(&format!("; {} of {} shards failed", snapshot.shards.failed, snapshot.shards.total));
-    }
-    for failure in snapshot.failures.iter().take(3) {
-        let shard = failure.shard_id.map_or(String::new(), |id| format!("[{id}]"));
-        message.push_str(&format!("; [{}]{shard} {}", failure.index, failure.reason));
-    }
+    let mut message = format!("{what} is {}: {}", snapshot.state, reasons(snapshot));
     if let Some(reason) = seen["reason"].as_str() {
         message.push_str(&format!("; {reason}"));
     }
@@ -139,6 +131,25 @@ fn verdict(snapshot: &mut Snapshot, seen: &Value, what: &str) -> Option<Fault> {
         "mend the cause, then take another under another name (or delete this one on the cluster)"
     };
     Some(Fault::no(message).hint(hint))
+}
+
+/// What is wrong with it, in the server's words where it has some.
+fn reasons(snapshot: &Snapshot) -> String {
+    let mut reasons = Vec::new();
+    if !snapshot.missing_indices.is_empty() {
+        reasons.push(format!("not in it: {}", snapshot.missing_indices.join(", ")));
+    }
+    if snapshot.indices.is_empty() {
+        reasons.push("it holds no index at all".into());
+    }
+    if snapshot.shards.failed > 0 {
+        reasons.push(format!("{} of {} shards failed", snapshot.shards.failed, snapshot.shards.total));
+    }
+    for failure in snapshot.failures.iter().take(3) {
+        let shard = failure.shard_id.map_or(String::new(), |id| format!("[{id}]"));
+        reasons.push(format!("[{}]{shard} {}", failure.index, failure.reason));
+    }
+    reasons.join("; ")
 }
 
 /// Shows bytes and shards; false where the service does not allow the question.

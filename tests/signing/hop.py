@@ -1,0 +1,180 @@
+"""Every form of a signed request through a real HTTP hop: es-sign-request prints, curl or a socket sends, and the
+stand-in of the AWS edge verifies with botocore. 0 failures, or exit 1.
+
+    python hop.py --tool target/release/es-sign-request [--largest 50000000]
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.parse
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
+TOKEN = "IQoJb3JpZ2luX2VjEXAMPLETOKEN//=="
+PATHS = ["", "/", "//a//b", "/<logs-{now/d}>/_search", "/a,-b*/_count", "/100%/x y", "/자바/é", "/a/../b", "/a/.", "/a%2Fb%41", "/k=v:w@x"]
+QUERIES = ["", "?a=1&a=&b&a=0", "?q=a+b%20c&x=*,:", "?é=ü&filter_path=**.x", "?q=[1]{2}|3"]
+
+
+class Edge:
+    def __init__(self, service, keys, largest):
+        command = [sys.executable, HERE.parent / "servers" / "aws-edge" / "aws_edge.py", "--region", "us-east-1", "--service", service,
+                   "--max-body", str(largest + 1), "--print-url"]
+        environment = {"PATH": os.environ["PATH"], "AWS_EDGE_KEYS": keys}
+        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        self.url = json.loads(self.child.stdout.readline())["url"]
+
+    def turn(self, **knobs):
+        with urllib.request.urlopen(self.url + "/_edge", json.dumps(knobs).encode()) as answer:
+            return json.load(answer)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.child.stdin.close()
+        self.child.wait(10)
+
+
+def tool(args, arguments, stdin=b"", token=None):
+    environment = {"PATH": os.environ["PATH"], "AWS_REGION": "us-east-1", **KEYS}
+    if token:
+        environment["AWS_SESSION_TOKEN"] = token
+    done = subprocess.run([args.tool, *arguments], input=stdin, capture_output=True, env=environment, check=False)
+    if done.returncode:
+        raise AssertionError(f"{arguments}: exit {done.returncode}: {done.stderr.decode()}")
+    return done.stdout
+
+
+def curl(config):
+    done = subprocess.run(["curl", "-q", "-sS", "-w", "\n%{http_code}\n", "-K", "-"], input=config, capture_output=True,
+                          env={"PATH": os.environ["PATH"]}, check=False)
+    text = done.stdout.decode(errors="replace")
+    if done.returncode:
+        raise AssertionError(f"curl exit {done.returncode}: {done.stderr.decode()}")
+    body, code = text.rstrip("\n").rsplit("\n", 1)
+    return int(code), body
+
+
+def raw(url, request):
+    parts = urllib.parse.urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port)) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := connection.recv(1 << 16):
+            answer += piece
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body.decode()
+
+
+def accepted(what, answer, body):
+    code, text = answer
+    if code != 200:
+        raise AssertionError(f"{what}: {code} {text[:2000]}")
+    if text and json.loads(text)["sha256"] != hashlib.sha256(body).hexdigest():
+        raise AssertionError(f"{what}: another body arrived: {text}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tool", required=True)
+    parser.add_argument("--largest", type=int, default=50_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    rng = random.Random(args.seed)
+    passed = 0
+    keys = f"{KEYS['AWS_ACCESS_KEY_ID']}:{KEYS['AWS_SECRET_ACCESS_KEY']}"
+    for service in ("es", "aoss"):
+        with Edge(service, f"{keys} {keys}:{TOKEN}", args.largest) as edge:
+            for path in PATHS:
+                for query in QUERIES:
+                    url = edge.url + path + query
+                    token = rng.choice([None, TOKEN])
+                    form = ["--service", service, "-H", "x-a:  b   c", "-H", "x-empty:"]
+                    accepted(url, curl(tool(args, [*form, "--format", "curl", url], token=token)), b"")
+                    accepted(url, raw(edge.url, tool(args, [*form, "-X", "PUT", "--data", "x", "--format", "http", url], token=token)), b"x")
+                    if service == "es":
+                        link = tool(args, ["--service", "es", "--expires", "1h", "--format", "curl", url], token=token)
+                        accepted(url, curl(link), b"")
+                        passed += 1
+                    passed += 2
+            for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
+                url = edge.url + "/a"
+                accepted(method, curl(tool(args, ["--service", service, "-X", method, "--format", "curl", url])), b"")
+                passed += 1
+            code, _ = curl(tool(args, ["--service", service, "-X", "HEAD", "--format", "curl", edge.url + "/a"]))
+            assert code == 200, code
+            sizes = [0, 1, 44_999, 45_000, 45_001, 1 << 20, args.largest]
+            with tempfile.TemporaryDirectory() as folder:
+                for size in sizes:
+                    name = pathlib.Path(folder, f"body \"{size}\" \\ é")
+                    body = rng.randbytes(size)
+                    name.write_bytes(body)
+                    url = edge.url + "/_bulk"
+                    form = ["--service", service, "-H", "content-type: application/x-ndjson", "--format"]
+                    accepted(f"file {size}", curl(tool(args, [*form, "curl", "--data", f"@{name}", url])), body)
+                    accepted(f"http {size}", raw(edge.url, tool(args, [*form, "http", "--data", f"@{name}", url])), body)
+                    # Within a config there is no zero byte; everything else, and many at signs, is.
+                    text = bytes(b or 64 for b in body)
+                    if size <= 1 << 20 or service == "es":
+                        accepted(f"pipe {size}", curl(tool(args, [*form, "curl", "--data", "@-", url], stdin=text)), text)
+                        passed += 1
+                    passed += 2
+            records = [json.dumps({"type": "request", "method": "POST", "url": edge.url + f"/{i}/_doc", "headers": {}, "body": chr(i) * i}) for i in range(1, 200)]
+            config = tool(args, ["--service", service, "--format", "curl"], stdin="\n".join(records).encode())
+            done = subprocess.run(["curl", "-q", "-sS", "-K", "-"], input=config, capture_output=True, check=True)
+            answers = [json.loads(part + "}") for part in done.stdout.decode().split("}") if part]
+            for i, answer in enumerate(answers, 1):
+                assert answer["sha256"] == hashlib.sha256((chr(i) * i).encode()).hexdigest(), answer
+            assert len(answers) == 199
+            passed += 199
+            print(json.dumps({"service": service, "passed": passed}), flush=True)
+    refusals(args, keys)
+    return 0
+
+
+def refusals(args, keys):
+    """What the edge refuses, it refuses as AWS does, and --diagnose names the cause."""
+    with Edge("es", f"{keys} {keys}:OLD:1000000000", 1 << 20) as edge:
+        url = edge.url + "/javacafe_2018_01_01/_search?q=1"
+
+        def refused(what, config, says, finding, flags=()):
+            code, text = curl(config)
+            assert code == 403 and says in text, f"{what}: {code} {text}"
+            named = tool(args, ["--format", "json", "--diagnose", "-", *flags, url], stdin=text.encode())
+            found = [json.loads(line)["finding"] for line in named.splitlines()]
+            assert found == [finding], f"{what}: {found} {text}"
+            print(json.dumps({"refused": what, "finding": finding}), flush=True)
+
+        plain = ["--service", "es", "--format", "curl", url]
+        good = tool(args, plain).decode()
+        assert curl(good.encode())[0] == 200
+        refused("anonymous", "\n".join(l for l in good.splitlines() if "authorization" not in l).encode(), "User: anonymous", "header")
+        refused("wrong region", tool(args, ["--region", "eu-west-1", *plain]), "valid region", "region", ["--region", "eu-west-1"])
+        refused("wrong service", tool(args, ["--format", "curl", "--service", "opensearch", url]), "correct service", "service", ["--service", "opensearch"])
+        refused("expired token", tool(args, plain, token="OLD"), "expired", "token")
+        refused("unknown token", tool(args, plain, token="OTHER"), "invalid", "token")
+        refused("old clock", tool(args, ["--date", "20180118T014839Z", *plain]), "Signature expired", "clock", ["--date", "20180118T014839Z"])
+        edge.turn(skew=-3600)
+        refused("clock ahead", tool(args, plain), "not yet current", "clock")
+        edge.turn(skew=0)
+        body = tool(args, ["--data", "{}", *plain]).replace(b'data-raw = "{}"', b'data-raw = "{ }"')
+        refused("altered body", body, "does not match", "body", ["--data", "{}"])
+        refused("altered query", good.replace("q=1", "q=2").encode(), "does not match", "query")
+        refused("altered path", good.replace("/_search", "/x/_search").encode(), "does not match", "path")
+        refused("altered host", good.replace('"host: 127.0.0.1', '"host: localhost').encode(), "does not match", "host")
+        headers = ["-H", "x-a: 1"]
+        refused("altered header", tool(args, [*headers, *plain]).replace(b"x-a: 1", b"x-a: 2"), "does not match", "header", headers)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
