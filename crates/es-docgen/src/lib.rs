@@ -210,6 +210,12 @@ mod tests {
     }
 
     #[test]
+    fn the_committed_reference_is_what_help_says() {
+        let stale = difference(include_str!("../../../docs/cli.md"), &reference());
+        assert_eq!(stale, None, "docs/cli.md: cargo run -p es-docgen -- --write, then look at the change");
+    }
+
+    #[test]
     fn a_stale_reference_is_named_by_its_first_line() {
         assert_eq!(difference("a\nb\n", "a\nb\n"), None);
         assert_eq!(difference("a\nb\n", "a\nc\n"), Some(2));
