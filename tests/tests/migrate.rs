@@ -183,3 +183,26 @@ fn opensearch_moves_through_s3_with_the_real_plugin() {
     source.kill();
     target.kill();
 }
+
+#[test]
+fn a_restore_that_fails_half_way_fails_the_whole_pipe() {
+    let (source, target) = original();
+    for index in ["half-a", "half-b"] {
+        put_documents(&source, index, 2);
+    }
+    // Someone else's index stands where the second row leads.
+    put_documents(&target, "taken", 1);
+    let plan = tempfile::NamedTempFile::new().expect("a plan");
+    std::fs::write(plan.path(), "index,target_index\nhalf-a,first\nhalf-b,taken\n").expect("the plan");
+    let root = source.repository_root.display();
+    let script = format!(
+        "for side in source target; do es-register-repository --cluster $side --repository half --type fs --location {root}/half >/dev/null 2>&1; done
+        es-snapshot --repository half --snapshot half --plan {plan} | es-wait | es-restore --plan {plan} --wait-for-running 1m |
+        es-wait | es-finish-restore | es-wait | es-compare-counts",
+        plan = plan.path().display()
+    );
+    run(&script, &source, &target)
+        .exit(1)
+        .stdout("")
+        .stderr_contains("\"taken\" exists that was not restored from this snapshot");
+}

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 #[must_use]
 pub fn tools() -> Vec<Command> {
     vec![
+        es_sign_request::command(),
+        es_iam_policy::command(),
         es_register_repository::command(),
         es_snapshot::command(),
         es_wait::command(),
@@ -59,7 +61,7 @@ pub fn command() -> Command {
     let examples = "  \
   Pages and completions, to look at or to install:
     es-docgen target/doc-out
-    man -M target/doc-out/man es-wait
+    man -l target/doc-out/man/es-wait.1
 
   After a change of a flag, and in every check:
     es-docgen --write
@@ -141,9 +143,9 @@ fn usage() -> &'static str {
 #[must_use]
 pub fn pages() -> Vec<(String, String)> {
     let mut pages: Vec<_> =
-        tools().iter().map(|tool| (format!("man/man1/{}.1", tool.get_name()), man::page(tool))).collect();
-    pages.push(("man/man1/es-migrate.1".into(), man::script("es-migrate", usage())));
-    pages.push(("man/man7/es-migrate.7".into(), MAP.to_string()));
+        tools().iter().map(|tool| (format!("man/{}.1", tool.get_name()), man::page(tool))).collect();
+    pages.push(("man/es-migrate.1".into(), man::script("es-migrate", usage())));
+    pages.push(("man/es-migrate.7".into(), MAP.to_string()));
     pages
 }
 
@@ -153,9 +155,9 @@ fn completions() -> Vec<(String, String)> {
     for tool in tools() {
         let name = tool.get_name().to_string();
         let places = [
-            (Shell::Bash, format!("bash/{name}")),
-            (Shell::Zsh, format!("zsh/_{name}")),
-            (Shell::Fish, format!("fish/{name}.fish")),
+            (Shell::Bash, format!("{name}.bash")),
+            (Shell::Zsh, format!("_{name}")),
+            (Shell::Fish, format!("{name}.fish")),
         ];
         for (shell, place) in places {
             let mut script = Vec::new();
@@ -205,6 +207,12 @@ mod tests {
         let all = completions();
         assert_eq!(all.len(), 3 * tools().len());
         assert!(all.iter().all(|(_, text)| text.contains("--progress") || text.contains("progress")));
+    }
+
+    #[test]
+    fn the_committed_reference_is_what_help_says() {
+        let stale = difference(include_str!("../../../docs/cli.md"), &reference());
+        assert_eq!(stale, None, "docs/cli.md: cargo run -p es-docgen -- --write, then look at the change");
     }
 
     #[test]

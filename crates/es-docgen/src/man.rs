@@ -9,12 +9,11 @@ const MANUAL: &str = "es-migrate manual";
 pub(crate) fn page(tool: &Command) -> String {
     let name = tool.get_name().to_string();
     let closing = tool.get_after_long_help().map(ToString::to_string).unwrap_or_default();
-    let page = clap_mangen::Man::new(tool.clone()).manual(MANUAL);
-    let mut roff = Vec::new();
+    let page = clap_mangen::Man::new(tool.clone());
+    let mut roff = title(&name).into_bytes();
     // Writing into memory does not fail; a page cut short would fail the test of its sections.
     let _ = page
-        .render_title(&mut roff)
-        .and_then(|()| page.render_name_section(&mut roff))
+        .render_name_section(&mut roff)
         .and_then(|()| page.render_synopsis_section(&mut roff))
         .and_then(|()| page.render_description_section(&mut roff))
         .and_then(|()| page.render_options_section(&mut roff));
@@ -26,9 +25,15 @@ pub(crate) fn page(tool: &Command) -> String {
     text
 }
 
+/// The title line. `clap_mangen` leaves a date that is not given out, and the version then stands in its place; a date of
+/// the day would make every build another one.
+fn title(name: &str) -> String {
+    format!(".TH {} 1 \"\" \"es\\-migrate {}\" \"{MANUAL}\"\n", name.to_uppercase(), env!("CARGO_PKG_VERSION"))
+}
+
 /// The page of a script, from its usage text.
 pub(crate) fn script(name: &str, usage: &str) -> String {
-    let mut text = format!(".TH {name} 1 \"\" \"{name} {}\" \"{MANUAL}\"\n", env!("CARGO_PKG_VERSION"));
+    let mut text = title(name);
     let _ = write!(text, ".SH NAME\n{} \\- move indices from one cluster to another by snapshot\n", escape(name));
     let (first, rest) = usage.split_once("\n\n").unwrap_or((usage, ""));
     verbatim(&mut text, "SYNOPSIS", first.trim_start_matches("usage: "));
