@@ -1,4 +1,5 @@
 //! What arrives, document by document, against what was generated: no server is asked what it should be.
+#![allow(clippy::expect_used, clippy::unwrap_used)] // helpers of tests panic as tests do
 
 use std::collections::BTreeMap;
 

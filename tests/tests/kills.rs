@@ -1,4 +1,5 @@
 //! SIGKILL at any moment, then the same command: the same end.
+#![allow(clippy::expect_used, clippy::unwrap_used)] // helpers of tests panic as tests do
 
 use std::fmt::Write as _;
 use std::thread;

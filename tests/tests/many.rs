@@ -1,4 +1,5 @@
 //! Many indices in one plan: requests grow with steps, not with indices times looks, and memory does not grow.
+#![allow(clippy::expect_used, clippy::unwrap_used)] // helpers of tests panic as tests do
 
 use std::fmt::Write as _;
 use std::path::Path;

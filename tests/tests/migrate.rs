@@ -1,4 +1,5 @@
 //! Whole moves between real servers.
+#![allow(clippy::expect_used, clippy::unwrap_used)] // helpers of tests panic as tests do
 
 use es_testkit::bed::{self, Options, Server};
 use es_testkit::generator::Plan;
@@ -186,12 +187,12 @@ fn opensearch_moves_through_s3_with_the_real_plugin() {
 
 #[test]
 fn a_restore_that_fails_half_way_fails_the_whole_pipe() {
-    let (source, target) = original();
+    let Original { source, target, .. } = &original();
     for index in ["half-a", "half-b"] {
-        put_documents(&source, index, 2);
+        put_documents(source, index, 2);
     }
     // Someone else's index stands where the second row leads.
-    put_documents(&target, "taken", 1);
+    put_documents(target, "taken", 1);
     let plan = tempfile::NamedTempFile::new().expect("a plan");
     std::fs::write(plan.path(), "index,target_index\nhalf-a,first\nhalf-b,taken\n").expect("the plan");
     let root = source.repository_root.display();
@@ -201,7 +202,7 @@ fn a_restore_that_fails_half_way_fails_the_whole_pipe() {
         es-wait | es-finish-restore | es-wait | es-compare-counts",
         plan = plan.path().display()
     );
-    run(&script, &source, &target)
+    run(&script, source, target)
         .exit(1)
         .stdout("")
         .stderr_contains("\"taken\" exists that was not restored from this snapshot");
