@@ -48,7 +48,13 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
                 .hint("pipe the output of es-wait into es-finish-restore")
                 .into());
         };
-        fit(&restore, args)?;
+        if let Err(fault) = fit(&restore, args) {
+            if fault.exit == Exit::No {
+                // The stages after this one then say the same, and not that their input is empty.
+                io.emit(&Record::Restore(restore))?;
+            }
+            return Err(fault.into());
+        }
         restores.push(restore);
     }
     for (done, mut restore) in restores.into_iter().enumerate() {

@@ -167,11 +167,11 @@ fn a_restore_that_did_not_succeed_is_not_built_on() {
     let mut record = restored(&stub.url());
     record["state"] = json!("FAILED");
     record["failures"] = json!(["[x][0] no node takes it"]);
-    finish(&record)
-        .run()
-        .exit(1)
-        .stdout("")
-        .stderr("es-finish-restore: restore of move/day1 failed: [x][0] no node takes it\n");
+    // It is passed on, so that the stages after this one fail for the same reason, and not for want of input.
+    let output = finish(&record).run();
+    output.exit(1).stderr("es-finish-restore: restore of move/day1 failed: [x][0] no node takes it\n");
+    let [passed] = output.json_lines().try_into().unwrap();
+    assert_eq!((&passed["state"], &passed["failures"]), (&json!("FAILED"), &record["failures"]));
     record["state"] = json!("IN_PROGRESS");
     finish(&record)
         .run()
