@@ -2,13 +2,17 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)] // helpers of tests panic as tests do
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use es_testkit::bed::{self, Server};
 use es_testkit::generator::Random;
+use es_testkit::tool::{Output, Running};
 use es_tests::{Original, ask, eventually, original, run, shell, verdicts};
-use serde_json::json;
+use serde_json::{Value, json};
+
+const DOCUMENTS: u32 = 60;
 
 /// What dies.
 #[derive(Clone, Copy, Debug)]
@@ -22,11 +26,10 @@ enum Victim {
 }
 
 /// Documents of text that nothing compresses, so that copying them takes as long as the throttle makes it.
-fn fill(server: &Server, index: &str, random: &mut Random) -> u64 {
+fn fill(server: &Server, index: &str, random: &mut Random) {
     let settings = json!({"settings": {"number_of_shards": 2, "number_of_replicas": 1, "refresh_interval": "3s"}});
     ask(server, "PUT", &format!("/{index}"), Some(&settings));
-    let documents = 60;
-    for number in 0..documents {
+    for number in 0..DOCUMENTS {
         let mut text = String::new();
         for _ in 0..400 {
             write!(text, "{:016x}", random.bits()).expect("a string takes text");
@@ -34,36 +37,89 @@ fn fill(server: &Server, index: &str, random: &mut Random) -> u64 {
         ask(server, "PUT", &format!("/{index}/doc/{number}"), Some(&json!({"text": text})));
     }
     ask(server, "POST", &format!("/{index}/_refresh"), None);
-    documents
+}
+
+/// The stages of a move, in their order.
+const STAGES: [&str; 9] = [
+    "source-repository",
+    "started",
+    "snapshot",
+    "target-repository",
+    "restoring",
+    "restored",
+    "finished",
+    "settled",
+    "counts",
+];
+
+/// A move that takes some seconds: slow enough for a kill to meet every stage.
+fn slow_move(source: &Server, repository: &str, index: &str, work: &Path) -> String {
+    format!(
+        "es-migrate --repository {repository} --type fs --location {}/{repository} --indices {index} --work-dir {} \
+         --format jsonl --max-snapshot-bytes-per-sec 600kb --max-restore-bytes-per-sec 600kb",
+        source.repository_root.display(),
+        work.display()
+    )
+}
+
+/// Begins a move and waits until this stage of it has begun.
+fn begun(command: &str, stage: &str, work: &Path, source: &Server, target: &Server) -> Running {
+    // What this run says goes to a file: a pipe would be held open by a tool that outlives the script.
+    let running = shell(&format!("exec {command} >{}/said 2>&1", work.display()), source, target).spawn();
+    let begin = format!(" {stage}: begin");
+    eventually(&begin, || log(work).lines().any(|line| line.ends_with(&begin)));
+    running
+}
+
+fn log(work: &Path) -> String {
+    std::fs::read_to_string(work.join("log")).unwrap_or_default()
+}
+
+/// How long a stage took, as its record says.
+fn took(work: &Path, stage: &str) -> u64 {
+    let text = std::fs::read_to_string(work.join(format!("{stage}.json"))).expect("the record of a stage");
+    let record: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("a record");
+    let steps = record["steps"].as_array().expect("steps");
+    steps.last().and_then(|step| step["took_in_millis"].as_u64()).expect("milliseconds")
+}
+
+/// The move is whole: equal, taken once, with the index's own settings.
+fn is_whole(output: &Output, index: &str, repository: &str, snapshots: usize, original: &Original, how: &str) {
+    let Original { source, target, .. } = original;
+    let equal = vec![(index.to_string(), "equal".to_string())];
+    assert_eq!((output.code(), verdicts(output)), (0, equal), "{how}\n{}", output.err());
+    let taken = ask(source, "GET", &format!("/_snapshot/{repository}/_all"), None);
+    let taken = taken["snapshots"].as_array().expect("snapshots");
+    let names: Vec<_> = taken.iter().map(|one| (&one["snapshot"], &one["state"])).collect();
+    assert!(names.len() == snapshots && names.iter().all(|(_, state)| *state == "SUCCESS"), "{how}\n{names:?}");
+    assert_eq!(ask(target, "GET", &format!("/{index}/_count"), None)["count"], DOCUMENTS, "{how}");
+    let settings = ask(target, "GET", &format!("/{index}/_settings"), None);
+    let settings = &settings[index]["settings"]["index"];
+    assert_eq!((&settings["number_of_replicas"], &settings["refresh_interval"]), (&json!("1"), &json!("3s")), "{how}");
 }
 
 #[test]
 fn a_move_killed_at_any_moment_ends_well_when_it_is_run_again() {
-    let Original { source, target, .. } = &original();
+    let original = original();
+    let Original { source, target, .. } = &original;
     let rounds: usize =
         std::env::var("ES_TEST_KILLS").map_or(12, |kills| kills.parse().expect("ES_TEST_KILLS is a number"));
     let mut random = Random::new(20_181_123, &[]);
-    // The first round is not killed: it says how long a move takes, and the moments spread over that.
-    let mut whole = Duration::ZERO;
-    let mut reached = Vec::new();
+    // The first move is not killed: it says how long each stage takes.
+    let mut spans = [0; STAGES.len()];
     for round in 0..=rounds {
         let index = format!("killed-{round}");
-        let documents = fill(source, &index, &mut random);
+        fill(source, &index, &mut random);
         let work = tempfile::tempdir().expect("a work directory");
-        let command = format!(
-            "es-migrate --repository killed --type fs --location {}/killed --indices {index} --work-dir {} --format jsonl \
-             --max-snapshot-bytes-per-sec 600kb --max-restore-bytes-per-sec 600kb",
-            source.repository_root.display(),
-            work.path().display()
-        );
-        let began = Instant::now();
+        let work = work.path();
+        let command = slow_move(source, "killed", &index, work);
         let mut how = String::new();
         if round > 0 {
-            let victim = [Victim::Both, Victim::Script, Victim::Tool][round % 3];
-            let moment = whole * u32::try_from(random.below(1000)).expect("below 1000") / 1000;
-            // What the killed run says goes to a file: a pipe would be held open by a tool that outlives the script.
-            let running =
-                shell(&format!("exec {command} >{0}/said 2>&1", work.path().display()), source, target).spawn();
+            // Each stage in its turn: most are short, and a moment of the whole time would hardly ever meet them.
+            let stage = (round - 1) % STAGES.len();
+            let victim = [Victim::Both, Victim::Script, Victim::Tool][random.index(3)];
+            let running = begun(&command, STAGES[stage], work, source, target);
+            let moment = Duration::from_millis(random.below(spans[stage] + 20));
             thread::sleep(moment);
             match victim {
                 Victim::Both => drop(running.kill_group()),
@@ -73,44 +129,50 @@ fn a_move_killed_at_any_moment_ends_well_when_it_is_run_again() {
                     drop(running.wait());
                 }
             }
-            let log = std::fs::read_to_string(work.path().join("log")).unwrap_or_default();
-            reached
-                .push(log.lines().last().unwrap_or("nothing").split_once(' ').map_or("", |(_, what)| what).to_string());
-            how = format!("round {round}, {victim:?} killed after {moment:?}, log:\n{log}");
+            how = format!("round {round}: {victim:?} killed {moment:?} after {}:\n{}", STAGES[stage], log(work));
         }
         let output = run(&command, source, target);
-        assert_eq!(
-            (output.code(), verdicts(&output)),
-            (0, vec![(index.clone(), "equal".to_string())]),
-            "{how}{}",
-            output.err()
-        );
+        is_whole(&output, &index, "killed", round + 1, &original, &how);
         if round == 0 {
-            whole = began.elapsed();
+            spans = STAGES.map(|stage| took(work, stage));
         }
-        let taken = ask(source, "GET", "/_snapshot/killed/_all", None);
-        let names: Vec<_> = taken["snapshots"].as_array().into_iter().flatten().map(|s| &s["snapshot"]).collect();
-        assert_eq!(names.len(), round + 1, "one snapshot a move: {names:?}; {how}");
-        assert_eq!(ask(target, "GET", &format!("/{index}/_count"), None)["count"], documents, "{how}");
-        let settings = ask(target, "GET", &format!("/{index}/_settings"), None);
-        let settings = &settings[&index]["settings"]["index"];
-        assert_eq!(
-            (&settings["number_of_replicas"], &settings["refresh_interval"]),
-            (&json!("1"), &json!("3s")),
-            "{how}"
-        );
     }
-    // A test that kills only before the beginning or after the end would prove nothing.
-    reached.sort();
-    reached.dedup();
-    assert!(reached.len() >= 3, "a move takes {whole:?}, and the kills met it only at {reached:?}");
+}
+
+#[test]
+fn a_request_that_was_sent_and_never_recorded_is_met_again() {
+    let original = original();
+    let Original { source, target, .. } = &original;
+    fill(source, "unrecorded", &mut Random::new(2, &[]));
+    let work = tempfile::tempdir().expect("a work directory");
+    let work = work.path();
+    let command = slow_move(source, "unrecorded", "unrecorded", work);
+    // As if the tool had died between the server's answer and its own record: the snapshot runs, then the restore does.
+    for (stage, record) in [("snapshot", "started"), ("restored", "restoring")] {
+        drop(begun(&command, stage, work, source, target).kill_group());
+        std::fs::remove_file(work.join(format!("{record}.json"))).expect("the record of what runs");
+    }
+    is_whole(&run(&command, source, target), "unrecorded", "unrecorded", 1, &original, "while they ran");
+    // And long after: each stage in turn, and whatever came of it, is forgotten.
+    let uuid = |index: &str| {
+        ask(target, "GET", &format!("/{index}/_settings"), None)[index]["settings"]["index"]["uuid"].clone()
+    };
+    let born = uuid("unrecorded");
+    for first in (0..STAGES.len()).rev() {
+        for stage in &STAGES[first..] {
+            std::fs::remove_file(work.join(format!("{stage}.json"))).expect("the record of a stage");
+        }
+        let how = format!("without the records from {} on", STAGES[first]);
+        is_whole(&run(&command, source, target), "unrecorded", "unrecorded", 1, &original, &how);
+        assert_eq!(uuid("unrecorded"), born, "{how}");
+    }
 }
 
 #[test]
 fn a_snapshot_that_died_with_its_node_is_the_answer_no_and_the_next_run_takes_another() {
     let Original { target, .. } = &original();
     let source = bed::named("elasticsearch-5.5.2", "dying");
-    let documents = fill(&source, "outlives", &mut Random::new(1, &[]));
+    fill(&source, "outlives", &mut Random::new(1, &[]));
     let work = tempfile::tempdir().expect("a work directory");
     let command = format!(
         "es-migrate --repository dying --type fs --location {}/dying --indices outlives --work-dir {} --format jsonl \
@@ -131,6 +193,6 @@ fn a_snapshot_that_died_with_its_node_is_the_answer_no_and_the_next_run_takes_an
     let output = run(&command, &source, target);
     output.exit(0);
     assert_eq!(verdicts(&output), [("outlives".to_string(), "equal".to_string())]);
-    assert_eq!(ask(target, "GET", "/outlives/_count", None)["count"], documents);
+    assert_eq!(ask(target, "GET", "/outlives/_count", None)["count"], DOCUMENTS);
     source.kill();
 }
