@@ -1,6 +1,6 @@
 //! Bodies: bytes at hand, or a file or standard input that is hashed piece by piece.
 
-use es_aws::{Sha256Hex, sha256_hex};
+use es_aws::Sha256Hex;
 use es_cli::Fault;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -125,15 +125,6 @@ impl Taken {
             Self::None => None,
             Self::Bytes(bytes) => Some(bytes.len() as u64),
             Self::File { length, .. } | Self::Stdin { length, .. } => Some(*length),
-        }
-    }
-
-    /// Its SHA-256.
-    pub(crate) fn hash(&self) -> String {
-        match self {
-            Self::None => sha256_hex(&[]),
-            Self::Bytes(bytes) => sha256_hex(bytes),
-            Self::File { hash, .. } | Self::Stdin { hash, .. } => hash.clone(),
         }
     }
 

@@ -233,7 +233,7 @@ fn records_come_back_signed_one_a_line_with_what_else_they_had() {
 #[test]
 fn a_bad_record_is_named_by_its_line() {
     for (line, says) in [
-        ("{", "line 2: EOF while parsing an object (column 2)"),
+        ("{", "line 2: EOF while parsing an object (column 1)"),
         ("{\"type\":\"snapshot\"}", "line 2: the record is not of type request"),
         ("{\"type\":\"request\"}", "line 2: the record has no url"),
         ("{\"type\":\"request\",\"url\":\"https://h\",\"body\":{}}", "line 2: body is not a string"),
