@@ -54,7 +54,7 @@ pub fn service_of_host(host: &str) -> Option<&'static str> {
 pub fn http_date(text: &str) -> Option<std::time::SystemTime> {
     // RFC 2822 takes GMT for +0000, as RFC 9110 means it.
     let at = jiff::fmt::rfc2822::parse(text).ok()?;
-    at.timestamp().try_into().ok()
+    Some(at.timestamp().into())
 }
 
 #[cfg(test)]

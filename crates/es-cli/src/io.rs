@@ -18,6 +18,7 @@ pub struct Io {
     tool: String,
     out: BufWriter<std::io::Stdout>,
     reader_gone: bool,
+    errors: ErrorFormat,
     quiet: bool,
     verbose: bool,
     progress: Progress,
@@ -32,6 +33,7 @@ impl Io {
             tool: tool.to_string(),
             out: BufWriter::with_capacity(1 << 16, std::io::stdout()),
             reader_gone: false,
+            errors: common.errors,
             quiet: common.quiet,
             verbose: common.verbose,
             progress: if common.quiet { Progress::None } else { common.progress },
@@ -113,7 +115,11 @@ impl Io {
                         ))));
                     }
                     Ok(_) if line.iter().all(u8::is_ascii_whitespace) => {}
-                    Ok(_) => return Some(Ok((number, line))),
+                    Ok(_) => {
+                        // The line's end is not part of it: columns in messages count from its beginning.
+                        line.truncate(line.trim_ascii_end().len());
+                        return Some(Ok((number, line)));
+                    }
                     Err(error) => return Some(Err(Fault::failed(format!("standard input: {error}")))),
                 }
             }
@@ -193,7 +199,6 @@ impl Io {
     }
 
     /// What hears of each request under `-v`, and of warnings unless `-q`; a silent ear otherwise.
-    #[must_use]
     pub fn listener(&self) -> impl Fn(&str) + 'static {
         let (tool, verbose, quiet) = (self.tool.clone(), self.verbose, self.quiet);
         move |text| {
@@ -233,8 +238,13 @@ impl Io {
         }
     }
 
-    pub(crate) fn complain(&self, format: ErrorFormat, fault: &Fault) {
-        complain(&self.tool, format, fault);
+    /// Prints a fault on stderr and goes on: for a verdict on one of several records. Returns its exit code.
+    pub fn report(&mut self, fault: &Fault) -> Exit {
+        if let Some(meter) = &mut self.meter {
+            meter.clear();
+        }
+        complain(&self.tool, self.errors, fault);
+        fault.exit
     }
 }
 

@@ -4,12 +4,14 @@
 //! stdout carries records, stderr carries words, and the number says whether to try again.
 
 mod io;
+mod plan;
 mod progress;
 mod text;
 mod value;
 
 pub use es_records::{Exit, Fault};
 pub use io::Io;
+pub use plan::{PlanRow, read_plan};
 pub use progress::{Meter, Progress};
 pub use text::{human_bytes, human_duration, printable};
 pub use value::{bytes, duration, key_value};
@@ -79,7 +81,16 @@ pub fn command<A: Args>(name: &'static str, examples: &str, environment: &str) -
     }
     after.push('\n');
     after.push_str(EXIT_STATUS);
-    Whole::<A>::command().name(name).bin_name(name).version(env!("CARGO_PKG_VERSION")).after_long_help(after)
+    // What is flattened into a command brings its own description along: the tool's own words go last.
+    let own = A::augment_args(clap::Command::new(name));
+    let mut whole = Whole::<A>::command().name(name).bin_name(name).version(env!("CARGO_PKG_VERSION"));
+    if let Some(about) = own.get_about() {
+        whole = whole.about(about.clone());
+    }
+    if let Some(about) = own.get_long_about() {
+        whole = whole.long_about(about.clone());
+    }
+    whole.after_long_help(after)
 }
 
 /// Runs a tool: parse, run, one error line, exit code.
@@ -97,8 +108,7 @@ pub fn main<A: Args>(command: clap::Command, run: impl FnOnce(&A, &mut Io) -> an
         Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => {
             let fault = fault_of(&error);
-            io.complain(whole.common.errors, &fault);
-            ExitCode::from(fault.exit.code())
+            ExitCode::from(io.report(&fault).code())
         }
     }
 }

@@ -227,6 +227,18 @@ impl Cluster {
         self.send(method, path, Some(body))
     }
 
+    /// What a write would be, as a `request` record: `--dry-run` prints it, and es-sign-request takes it.
+    #[must_use]
+    pub fn request_record(&self, method: Method, path: &Path, body: &Value) -> Value {
+        serde_json::json!({
+            "type": "request",
+            "method": method.as_str(),
+            "url": format!("{}{path}", self.base),
+            "headers": {"content-type": "application/json"},
+            "body": body.to_string(),
+        })
+    }
+
     fn patient(&self, method: Method, path: &Path, body: Option<&Value>) -> Result<Value, CallError> {
         let mut tried = 0;
         loop {

@@ -2,7 +2,7 @@
 
 use crate::{Cluster, Path};
 use es_records::{Fault, IndexSettings};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of one index.
@@ -33,8 +33,7 @@ impl Indices {
         let what = |part: &str| format!("{} of the {} cluster's indices", part, cluster.role());
         let names =
             "index.number_of_shards,index.number_of_replicas,index.refresh_interval,index.creation_date,index.hidden";
-        let path =
-            Path::of(["_all", "_settings", names]).query("flat_settings", "true").query("expand_wildcards", "all");
+        let path = Path::of(["_all", "_settings", names]).query("expand_wildcards", "all");
         let settings = cluster.get(&path).map_err(|e| e.fault(&what("settings")))?;
         let path = Path::of(["_alias"]).query("expand_wildcards", "all");
         let aliases = match cluster.get(&path) {
@@ -55,9 +54,9 @@ impl Indices {
         let mut indices = BTreeMap::new();
         let empty = serde_json::Map::new();
         for (name, index) in settings.as_object().unwrap_or(&empty) {
-            let settings = &index["settings"];
-            let text = |key: &str| settings[key].as_str().map(str::to_string);
-            let number = |key: &str| settings[key].as_str().and_then(|v| v.parse().ok());
+            let settings = flat(&index["settings"]);
+            let text = |key: &str| settings.get(key).and_then(Value::as_str).map(str::to_string);
+            let number = |key: &str| text(key).and_then(|v| v.parse().ok());
             let names = aliases[name]["aliases"].as_object().unwrap_or(&empty).keys().cloned();
             indices.insert(
                 name.clone(),
@@ -70,7 +69,7 @@ impl Indices {
                         aliases: names.collect(),
                     },
                     closed: false,
-                    hidden: name.starts_with('.') || settings["index.hidden"] == "true",
+                    hidden: name.starts_with('.') || settings.get("index.hidden").is_some_and(|v| v == "true"),
                     health: None,
                 },
             );
@@ -141,6 +140,29 @@ impl Indices {
         }
         (chosen, missing)
     }
+}
+
+/// Settings with dotted keys. Servers nest them unless told otherwise, and 5.5.2 knows no `flat_settings` beside setting names.
+#[must_use]
+pub fn flat(settings: &Value) -> Map<String, Value> {
+    fn walk(prefix: &str, value: &Value, into: &mut Map<String, Value>) {
+        match value {
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                    walk(&key, value, into);
+                }
+            }
+            leaf => {
+                into.insert(prefix.to_string(), leaf.clone());
+            }
+        }
+    }
+    let mut all = Map::new();
+    if settings.is_object() {
+        walk("", settings, &mut all);
+    }
+    all
 }
 
 /// An index name as a user writes it: a name, an alias, a wildcard, or one of these with `-` before it.

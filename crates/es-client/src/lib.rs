@@ -13,5 +13,5 @@ mod path;
 pub use cluster::{Cluster, Method};
 pub use config::{ClusterArgs, Config, ENVIRONMENT, PairArgs, UrlFlag};
 pub use error::{CallError, Class, ServerError};
-pub use indices::{IndexInfo, Indices, Pattern};
+pub use indices::{IndexInfo, Indices, Pattern, flat};
 pub use path::{Path, batches};

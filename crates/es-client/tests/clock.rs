@@ -1,4 +1,5 @@
 //! A refusal for time is answered by the service's own time, once.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
 
 use es_client::{Cluster, Path};
 use es_records::Role;

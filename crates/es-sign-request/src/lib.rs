@@ -414,5 +414,5 @@ fn date(text: &str) -> Result<SystemTime, String> {
         .and_then(|parsed| parsed.to_datetime())
         .and_then(|at| jiff::tz::TimeZone::UTC.to_timestamp(at));
     let at = stamp.or_else(|_| text.parse::<jiff::Timestamp>());
-    at.and_then(SystemTime::try_from).map_err(|_| "a time looks like 20180118T014839Z or 2018-01-18T01:48:39Z".into())
+    at.map(SystemTime::from).map_err(|_| "a time looks like 20180118T014839Z or 2018-01-18T01:48:39Z".into())
 }

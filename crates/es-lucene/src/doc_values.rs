@@ -1,0 +1,366 @@
+//! `.dvm` and `.dvd`: which documents have a value in a field, and how many values there are.
+//!
+//! Values themselves are never read. What the three formats share is here: the walk over the entries
+//! of all fields, each of which must be passed over exactly. What differs is in the module of each.
+
+use crate::bit_set::BitSet;
+use crate::codec_util::{Checked, base36, check_owner, open, read_header};
+use crate::data_input::{DataInput, Endian};
+use crate::error::{Error, Result};
+use crate::field_infos::{FieldInfo, FieldInfos};
+use crate::segment_infos::SegmentCommitInfo;
+use crate::source::Directory;
+use crate::{indexed_disi, lucene70_doc_values, lucene80_doc_values, lucene90_doc_values};
+
+/// Documents that have a value in a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DocsWithField {
+    None,
+    All,
+    /// A range of the data file.
+    Set {
+        offset: u64,
+        length: u64,
+        /// Rank bytes before each dense block exist iff this is not -1.
+        dense_rank_power: u8,
+    },
+}
+
+/// What the metadata says about one field.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    pub(crate) number: u32,
+    pub(crate) docs: DocsWithField,
+    /// Number of values, where the entry begins with it (numeric fields).
+    pub(crate) values: Option<u64>,
+}
+
+/// Differences between the three formats.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layout {
+    pub(crate) data: &'static str,
+    /// Jump tables and rank bytes: from Lucene 8 on.
+    pub(crate) jump_tables: bool,
+    /// Lucene 9: ordinals are a numeric field, terms are always compressed.
+    pub(crate) lucene90: bool,
+    /// Bytes that describe a skip index, where a field has one.
+    pub(crate) skip_index: usize,
+    /// Lucene 8 alone: whether a field's binary values are compressed.
+    pub(crate) compressed_binary: fn(version: u32, field: &FieldInfo) -> bool,
+}
+
+/// The names of a field's doc values files, without the extension.
+fn base_name(commit: &SegmentCommitInfo, field: &FieldInfo) -> Result<(String, String)> {
+    let file = format!("{}.dvm", commit.name);
+    let format = field
+        .attribute("PerFieldDocValuesFormat.format")
+        .ok_or_else(|| Error::corrupt(&file, format!("{:?} names no format", field.name)))?;
+    let suffix = field
+        .attribute("PerFieldDocValuesFormat.suffix")
+        .ok_or_else(|| Error::corrupt(&file, format!("{:?} names no suffix", field.name)))?;
+    let suffix = match field.doc_values_generation {
+        Some(generation) => format!("{}_{format}_{suffix}", base36(generation)),
+        None => format!("{format}_{suffix}"),
+    };
+    Ok((format!("{}_{suffix}", commit.name), suffix))
+}
+
+/// The metadata of the file in which `field` lives.
+pub(crate) struct DocValues {
+    base: String,
+    suffix: String,
+    layout: Layout,
+    endian: Endian,
+    entries: Vec<Entry>,
+}
+
+impl DocValues {
+    pub(crate) fn read(
+        directory: &dyn Directory,
+        commit: &SegmentCommitInfo,
+        fields: &FieldInfos,
+        field: &FieldInfo,
+    ) -> Result<Self> {
+        let (base, suffix) = base_name(commit, field)?;
+        let name = format!("{base}.dvm");
+        let file = Checked::open(directory, &name)?;
+        let mut input = file.input();
+        let header = read_header(&mut input)?;
+        check_owner(&name, &header, &commit.id, &suffix)?;
+        let (layout, version) = match header.codec.as_str() {
+            lucene70_doc_values::METADATA => lucene70_doc_values::layout(&name, &header),
+            lucene80_doc_values::METADATA => lucene80_doc_values::layout(&name, &header),
+            lucene90_doc_values::METADATA => lucene90_doc_values::layout(&name, &header),
+            _ => Err(header.unknown(&name)),
+        }?;
+        let entries = walk(&mut input, layout, version, fields)?;
+        Ok(Self { base, suffix, layout, endian: header.endian(), entries })
+    }
+
+    pub(crate) fn entry(&self, field: &FieldInfo) -> Result<&Entry> {
+        self.entries
+            .iter()
+            .find(|entry| entry.number == field.number)
+            .ok_or_else(|| Error::corrupt(&format!("{}.dvm", self.base), format!("has no entry for {:?}", field.name)))
+    }
+
+    /// The documents that have a value in `field`.
+    ///
+    /// The whole data file is read, not only the range of this field: its checksum is all that proves
+    /// that no living document is taken for a dead one.
+    pub(crate) fn docs_with_field(
+        &self,
+        directory: &dyn Directory,
+        commit: &SegmentCommitInfo,
+        field: &FieldInfo,
+        max_doc: u32,
+    ) -> Result<BitSet> {
+        let entry = self.entry(field)?;
+        let (offset, length, dense_rank_power) = match entry.docs {
+            DocsWithField::None => return Ok(BitSet::empty(max_doc)),
+            DocsWithField::All => return Ok(BitSet::full(max_doc)),
+            DocsWithField::Set { offset, length, dense_rank_power } => (offset, length, dense_rank_power),
+        };
+        let name = format!("{}.dvd", self.base);
+        let bytes = checked_range(directory, commit, self, &name, offset, length)?;
+        let mut input = DataInput::new(&name, &bytes);
+        input.set_endian(self.endian);
+        indexed_disi::read(&mut input, dense_rank_power, max_doc)
+    }
+}
+
+/// Streams the whole file through its checksum and returns one range of it.
+fn checked_range(
+    directory: &dyn Directory,
+    commit: &SegmentCommitInfo,
+    values: &DocValues,
+    name: &str,
+    offset: u64,
+    length: u64,
+) -> Result<Vec<u8>> {
+    let source = open(directory, name)?;
+    let mut stream = crate::stream::Stream::new(name, source.as_ref())?;
+    let header = stream.header()?;
+    if header.codec != values.layout.data {
+        return Err(header.unknown(name));
+    }
+    check_owner(name, &header, &commit.id, &values.suffix)?;
+    let body = stream.position();
+    let end = offset.checked_add(length);
+    if offset < body || end.is_none_or(|end| end > stream.body_end()) {
+        return Err(Error::corrupt(name, "a field does not lie within the file"));
+    }
+    stream.skip(offset - body)?;
+    let mut bytes = Vec::new();
+    stream.copy(length, &mut bytes)?;
+    stream.skip(stream.body_end() - stream.position())?;
+    stream.finish(source.expected_checksum())?;
+    Ok(bytes)
+}
+
+fn walk(input: &mut DataInput<'_>, layout: Layout, version: u32, fields: &FieldInfos) -> Result<Vec<Entry>> {
+    let mut entries: Vec<Entry> = Vec::new();
+    loop {
+        let number = input.i32()?;
+        if number == -1 {
+            break;
+        }
+        let field = u32::try_from(number)
+            .ok()
+            .and_then(|number| fields.by_number(number))
+            .ok_or_else(|| input.corrupt(format!("there is no field {number}")))?;
+        let kind = input.u8()?;
+        if field.skip_index_type != 0 {
+            input.skip(layout.skip_index)?;
+        }
+        let mut walker = Walker { input, layout, docs: None };
+        let values = match kind {
+            0 => Some(walker.numeric()?),
+            1 => {
+                walker.binary((layout.compressed_binary)(version, field))?;
+                None
+            }
+            2 => {
+                walker.sorted()?;
+                None
+            }
+            3 => {
+                walker.sorted_set()?;
+                None
+            }
+            4 => Some(walker.sorted_numeric()?),
+            other => {
+                return Err(input.corrupt(format!("doc values of type {other}")));
+            }
+        };
+        let docs = walker.docs.unwrap_or(DocsWithField::None);
+        entries.push(Entry { number: field.number, docs, values });
+    }
+    input.expect_end()?;
+    Ok(entries)
+}
+
+/// Passes over the entry of one field.
+struct Walker<'a, 'b> {
+    input: &'a mut DataInput<'b>,
+    layout: Layout,
+    /// The first set of documents of the entry is the field's.
+    docs: Option<DocsWithField>,
+}
+
+impl Walker<'_, '_> {
+    fn docs(&mut self) -> Result<()> {
+        let offset = self.input.i64()?;
+        let length = self.input.i64()?;
+        let mut dense_rank_power = 0xFF;
+        if self.layout.jump_tables {
+            self.input.u16()?;
+            dense_rank_power = self.input.u8()?;
+        }
+        let docs = match offset {
+            -2 => DocsWithField::None,
+            -1 => DocsWithField::All,
+            _ => match (u64::try_from(offset), u64::try_from(length)) {
+                (Ok(offset), Ok(length)) => DocsWithField::Set { offset, length, dense_rank_power },
+                _ => return Err(self.input.corrupt(format!("a set at {offset}"))),
+            },
+        };
+        self.docs.get_or_insert(docs);
+        Ok(())
+    }
+
+    fn longs(&mut self, count: usize) -> Result<()> {
+        self.input.skip(8 * count)
+    }
+
+    /// The blocks of a monotonic sequence: 21 bytes each.
+    fn monotonic(&mut self, count: u64, shift: u64) -> Result<()> {
+        if shift > 62 {
+            return Err(self.input.corrupt(format!("blocks of 2^{shift} values")));
+        }
+        let blocks = count.div_ceil(1 << shift);
+        usize::try_from(blocks)
+            .ok()
+            .and_then(|blocks| blocks.checked_mul(21))
+            .ok_or_else(|| self.input.corrupt(format!("{blocks} blocks")))
+            .and_then(|bytes| self.input.skip(bytes))
+    }
+
+    fn numeric(&mut self) -> Result<u64> {
+        self.docs()?;
+        let values = self.input.offset_i64()?;
+        // -1: every value alike or none; -2 and below: blocks of various widths.
+        let table = self.input.i32()?;
+        if let Ok(table @ 1..) = usize::try_from(table) {
+            if table > 1 << 16 {
+                return Err(self.input.corrupt(format!("a table of {table} values")));
+            }
+            self.longs(table)?;
+        }
+        self.input.u8()?;
+        self.longs(4)?;
+        if self.layout.jump_tables {
+            self.longs(1)?;
+        }
+        Ok(values)
+    }
+
+    fn addresses(&mut self, count: u64) -> Result<()> {
+        self.longs(1)?;
+        let shift = u64::from(self.input.vint()?);
+        self.monotonic(count, shift)?;
+        self.longs(1)
+    }
+
+    fn binary(&mut self, compressed: bool) -> Result<()> {
+        self.longs(2)?;
+        self.docs()?;
+        let documents = u64::from(self.input.count_i32()?);
+        let shortest = self.input.i32()?;
+        let longest = self.input.i32()?;
+        if compressed {
+            if documents > 0 {
+                self.longs(1)?;
+                let chunks = u64::from(self.input.vint()?);
+                self.input.vint()?;
+                self.input.vint()?;
+                let shift = u64::from(self.input.vint()?);
+                self.monotonic(chunks, shift)?;
+                self.longs(1)?;
+            }
+        } else if shortest < longest {
+            self.addresses(documents + 1)?;
+        }
+        Ok(())
+    }
+
+    fn sorted(&mut self) -> Result<()> {
+        if self.layout.lucene90 {
+            self.numeric()?;
+        } else {
+            self.docs()?;
+            self.input.i32()?;
+            self.input.u8()?;
+            self.longs(2)?;
+        }
+        self.terms()
+    }
+
+    fn sorted_set(&mut self) -> Result<()> {
+        match self.input.u8()? {
+            0 => self.sorted(),
+            1 if self.layout.lucene90 => {
+                self.sorted_numeric()?;
+                self.terms()
+            }
+            1 => {
+                self.docs()?;
+                self.input.u8()?;
+                self.longs(2)?;
+                let documents = u64::from(self.input.count_i32()?);
+                self.addresses(documents + 1)?;
+                self.terms()
+            }
+            other => Err(self.input.corrupt(format!("a flag of {other}"))),
+        }
+    }
+
+    fn sorted_numeric(&mut self) -> Result<u64> {
+        let values = self.numeric()?;
+        let documents = u64::from(self.input.count_i32()?);
+        if documents != values {
+            self.addresses(documents + 1)?;
+        }
+        Ok(values)
+    }
+
+    fn terms(&mut self) -> Result<()> {
+        /// Lucene 8 says with this number that blocks of 64 terms are LZ4.
+        const LZ4_BLOCKS: u32 = 0x6_0001;
+        let size = self.input.vlong()?;
+        let (shift, compressed) = if self.layout.lucene90 {
+            (6, true)
+        } else {
+            match self.input.count_i32()? {
+                LZ4_BLOCKS if self.layout.jump_tables => (6, true),
+                shift => (shift, false),
+            }
+        };
+        if shift > 62 {
+            return Err(self.input.corrupt(format!("blocks of 2^{shift} terms")));
+        }
+        let block_shift = u64::from(self.input.count_i32()?);
+        self.monotonic(size.div_ceil(1 << shift), block_shift)?;
+        self.input.i32()?;
+        if compressed {
+            self.input.i32()?;
+        }
+        self.longs(4)?;
+        let index_shift = self.input.count_i32()?;
+        if index_shift > 62 {
+            return Err(self.input.corrupt(format!("an index of 2^{index_shift}")));
+        }
+        self.monotonic(1 + size.div_ceil(1 << index_shift), block_shift)?;
+        self.longs(4)
+    }
+}

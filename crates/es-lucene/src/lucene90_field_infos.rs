@@ -1,0 +1,20 @@
+//! `Lucene90FieldInfosFormat`: Lucene 9.0 to 9.3.
+
+use crate::codec_util::Header;
+use crate::data_input::DataInput;
+use crate::error::Result;
+use crate::field_infos::{FieldInfo, field, list, skip_points};
+
+pub(crate) const CODEC: &str = "Lucene90FieldInfos";
+
+pub(crate) fn read(file: &str, header: &Header, input: &mut DataInput<'_>) -> Result<Vec<FieldInfo>> {
+    header.expect_version(file, 0..=0)?;
+    list(input, |input| {
+        let mut info = field(input, false)?;
+        info.attributes = input.string_map()?;
+        skip_points(input, true)?;
+        input.vint()?;
+        input.u8()?;
+        Ok(info)
+    })
+}

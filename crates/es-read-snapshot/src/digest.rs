@@ -1,0 +1,30 @@
+//! A digest of many documents that does not depend on their order.
+
+use sha2::{Digest as _, Sha256};
+
+/// The sum, modulo 2^128, of the first half of each document's SHA-256.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Digest(u128);
+
+impl Digest {
+    /// Adds a document: id, routing and `_source` as one line.
+    pub(crate) fn add(&mut self, id: &str, routing: Option<&str>, source: &[u8]) {
+        let mut hash = Sha256::new();
+        for part in [id, routing.unwrap_or("")] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.update(source);
+        let mut half = [0; 16];
+        half.copy_from_slice(&hash.finalize()[..16]);
+        self.0 = self.0.wrapping_add(u128::from_be_bytes(half));
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.0 = self.0.wrapping_add(other.0);
+    }
+
+    pub(crate) fn hex(self) -> String {
+        format!("{:032x}", self.0)
+    }
+}

@@ -1,0 +1,305 @@
+//! Reads documents straight out of a snapshot repository: no cluster, no restore.
+//!
+//! What cannot be read as it was is refused, never skipped: a document missing from the output is worse than no output.
+
+mod digest;
+mod fields;
+mod list;
+mod one_line;
+mod plan;
+mod read;
+
+use clap::Args as ClapArgs;
+use es_cli::{Exit, Fault, Io};
+use es_repository::{ErrorKind, ObjectOptions, Options, Repository};
+use serde_json::json;
+use std::collections::HashSet;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+const ENVIRONMENT: &str = "\
+  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION and the rest of the chain: for s3://
+  GOOGLE_APPLICATION_CREDENTIALS: for gs://
+  AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY: for azure://";
+
+/// Read documents straight out of a snapshot repository, without a server
+///
+/// Prints a line a document, in any order. Exit 0 means that every document that was asked for has been printed: whatever is
+/// damaged, missing or not known ends with a message that names it.
+#[derive(Debug, ClapArgs)]
+#[allow(clippy::struct_excessive_bools)] // each is a flag of its own
+pub struct Args {
+    /// Where the repository is: a URL of file, s3, gs, azure, http or https
+    #[arg(long, value_name = "URL")]
+    repository: String,
+
+    /// The snapshot [default: the only one]
+    #[arg(long, value_name = "NAME")]
+    snapshot: Option<String>,
+
+    /// Indices, comma-separated; patterns with * and, after a -, what to leave out [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true)]
+    indices: Vec<String>,
+
+    /// Only these shards of each index, comma-separated
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    shards: Vec<u32>,
+
+    /// Share the shards out: this one reads the I-th part, from 0
+    #[arg(long, value_name = "I", requires = "shard_count")]
+    shard_index: Option<u32>,
+
+    /// Share the shards out into so many parts
+    #[arg(long, value_name = "N", requires = "shard_index", value_parser = clap::value_parser!(u32).range(1..))]
+    shard_count: Option<u32>,
+
+    /// Print what is there in place of documents
+    #[arg(long, value_name = "WHAT", conflicts_with = "metadata")]
+    list: Option<List>,
+
+    /// Print settings, mappings and aliases of each index, as the server would
+    #[arg(long)]
+    metadata: bool,
+
+    /// What a document becomes
+    #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
+    format: Format,
+
+    /// Only these fields of each document, comma-separated
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    fields: Vec<String>,
+
+    /// Only documents with these ids, one a line of this file; exit 1 if one is not there
+    #[arg(long, value_name = "FILE")]
+    query_ids: Option<PathBuf>,
+
+    /// Write a record of what was read to this file
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+
+    /// Read so many segments at a time [default: one a processor]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZero<usize>>,
+
+    /// Read documents without the vectors that the server left out of them
+    #[arg(long)]
+    without_vectors: bool,
+
+    /// Take the routing of a child document of 5.x for its parent
+    #[arg(long)]
+    parent_from_routing: bool,
+
+    /// Read index-N in place of the newest
+    #[arg(long, value_name = "N")]
+    generation: Option<u64>,
+
+    /// Address of an object store that is not the cloud's own
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+
+    /// Region of the bucket
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+
+    /// The bucket is part of the path, not of the host name
+    #[arg(long)]
+    path_style: bool,
+
+    /// Send requests unsigned
+    #[arg(long)]
+    anonymous: bool,
+}
+
+/// What `--list` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum List {
+    /// Snapshots of the repository
+    Snapshots,
+    /// Indices of the snapshot
+    Indices,
+    /// Shards of the indices
+    Shards,
+}
+
+/// What a document becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// One line with `_index`, `_type` (through 7.x), `_id`, `_routing` and `_source`
+    Jsonl,
+    /// Two lines, as the _bulk API takes them
+    Bulk,
+    /// One line with the document alone
+    Source,
+}
+
+/// The tool's command line.
+#[must_use]
+pub fn command() -> clap::Command {
+    es_cli::command::<Args>("es-read-snapshot", include_str!("examples.txt"), ENVIRONMENT)
+}
+
+/// Does it.
+///
+/// # Errors
+/// Exit 1 where something asked for is not in the snapshot, 3 where it cannot be read, 75 where it may be later.
+pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
+    if let (Some(index), Some(count)) = (args.shard_index, args.shard_count)
+        && index >= count
+    {
+        return Err(Fault::usage(format!("--shard-index {index} is not below --shard-count {count}")).into());
+    }
+    let repository = Repository::open(&args.repository, &options(args)).map_err(|error| fault(&error))?;
+    if let Some(what) = args.list {
+        return Ok(list::list(&repository, args, what, io)?);
+    }
+    if args.metadata {
+        return Ok(list::metadata(&repository, args, io)?);
+    }
+    Ok(documents(&repository, args, io)?)
+}
+
+fn options(args: &Args) -> Options {
+    Options {
+        object: ObjectOptions {
+            endpoint: args.endpoint.clone(),
+            region: args.region.clone(),
+            path_style: args.path_style,
+            anonymous: args.anonymous,
+            credentials: None,
+        },
+        generation: args.generation,
+    }
+}
+
+fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fault> {
+    let ids = args.query_ids.as_deref().map(read_ids).transpose()?;
+    let plan = plan::plan(repository, args, io)?;
+    let outcome = read::read(repository, &plan, args, ids.as_ref(), io)?;
+    io.end_meter();
+    io.flush()?;
+    if io.reader_is_gone() {
+        return Ok(Exit::Ok);
+    }
+    repository.still_holds(plan.snapshot).map_err(|error| fault(&error))?;
+    let mut exit = Exit::Ok;
+    for (shard, reason) in &plan.missing {
+        let name = plan.name(*shard);
+        let fault = Fault::no(format!("{name} is not in snapshot {:?}: {reason}", plan.snapshot.name));
+        exit = exit.worst(io.report(&fault));
+    }
+    if let Some(ids) = &ids {
+        let mut missing: Vec<&String> = ids.difference(&outcome.found).collect();
+        missing.sort();
+        for id in missing {
+            exit = exit.worst(io.report(&Fault::no(format!("no document with the id {id:?}"))));
+        }
+    }
+    if let Some(path) = &args.record {
+        let record = record(repository, args, &plan, &outcome, io, exit);
+        let text = format!("{record}\n");
+        std::fs::write(path, text).map_err(|error| Fault::failed(format!("{}: {error}", path.display())))?;
+    }
+    Ok(exit)
+}
+
+fn record(
+    repository: &Repository,
+    args: &Args,
+    plan: &plan::Plan<'_>,
+    outcome: &read::Outcome,
+    io: &Io,
+    exit: Exit,
+) -> serde_json::Value {
+    let totals = |totals: &read::Totals| {
+        json!({
+            "documents": totals.printed,
+            "bytes": totals.bytes,
+            "skipped": {
+                "deleted": totals.counts.deleted,
+                "soft_deleted": totals.counts.soft_deleted,
+                "nested": totals.counts.children,
+                "not_asked_for": totals.counts.documents - totals.printed,
+            },
+            "stored_bytes": totals.counts.stored_bytes,
+            "digest": totals.digest.hex(),
+        })
+    };
+    let named = |key: &str, name: serde_json::Value, own: &read::Totals| {
+        let mut record = json!({ key: name });
+        if let (Some(record), serde_json::Value::Object(rest)) = (record.as_object_mut(), totals(own)) {
+            record.extend(rest);
+        }
+        record
+    };
+    let by_index = read::by_index(plan, &outcome.totals);
+    let documents: u64 = outcome.totals.iter().map(|own| own.printed).sum();
+    let bytes: u64 = outcome.totals.iter().map(|own| own.bytes).sum();
+    let shards: Vec<_> = plan
+        .shards
+        .iter()
+        .zip(&outcome.totals)
+        .map(|(shard, own)| {
+            let index = &plan.indices[shard.index].metadata.name;
+            let mut record = named("shard", json!(shard.number), own);
+            record["index"] = json!(index);
+            record
+        })
+        .collect();
+    let missing: Vec<_> = plan
+        .missing
+        .iter()
+        .map(|(shard, reason)| {
+            json!({ "index": plan.indices[shard.index].metadata.name, "shard": shard.number, "reason": reason })
+        })
+        .collect();
+    json!({
+        "type": "read",
+        "repository_url": without_secrets(&args.repository),
+        "repository_uuid": repository.data().uuid,
+        "snapshot": plan.snapshot.name,
+        "uuid": plan.snapshot.uuid,
+        "complete": exit == Exit::Ok,
+        "documents": documents,
+        "bytes": bytes,
+        "bytes_fetched": repository.bytes_fetched(),
+        "indices": by_index.iter().map(|(name, own)| named("index", json!(name), own)).collect::<Vec<_>>(),
+        "shards": shards,
+        "missing": missing,
+        "steps": [io.step(0, 0)],
+    })
+}
+
+/// A URL without userinfo and query.
+fn without_secrets(url: &str) -> String {
+    let plain = url.split(['?', '#']).next().unwrap_or_default();
+    match plain.split_once("://") {
+        Some((scheme, rest)) => {
+            let (host, path) =
+                rest.split_once('/').map_or((rest, String::new()), |(host, path)| (host, format!("/{path}")));
+            let host = host.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}{path}")
+        }
+        None => plain.to_owned(),
+    }
+}
+
+fn read_ids(path: &Path) -> Result<HashSet<String>, Fault> {
+    let text = std::fs::read_to_string(path).map_err(|error| Fault::usage(format!("{}: {error}", path.display())))?;
+    Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+/// A failure of the repository as every tool reports it.
+pub(crate) fn fault(error: &es_repository::Error) -> Fault {
+    let exit = match error.kind() {
+        ErrorKind::Absent => Exit::No,
+        ErrorKind::Usage => Exit::Usage,
+        ErrorKind::Corrupt | ErrorKind::Unsupported | ErrorKind::Failed => Exit::Failed,
+        ErrorKind::Denied => Exit::NotAllowed,
+        ErrorKind::Retry => Exit::TryAgain,
+    };
+    let fault = Fault::new(exit, error.to_string());
+    match error.hint() {
+        Some(hint) => fault.hint(hint),
+        None => fault,
+    }
+}

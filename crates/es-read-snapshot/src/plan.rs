@@ -1,0 +1,243 @@
+//! What is to be read: a snapshot, its indices, their shards.
+
+use es_cli::{Exit, Fault, Io};
+use es_repository::{IndexEntry, IndexMetadata, Repository, SnapshotEntry, SnapshotInfo, Verdict};
+
+use crate::{Args, fault};
+
+/// One index to be read.
+pub(crate) struct Index<'a> {
+    pub(crate) entry: &'a IndexEntry,
+    pub(crate) metadata: IndexMetadata,
+    /// The type that lines name where ids carry none.
+    pub(crate) doc_type: Option<String>,
+    /// Types whose documents have parents: those are their routing.
+    pub(crate) child_types: Vec<String>,
+}
+
+/// One shard to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shard {
+    /// Place of its index in the plan.
+    pub(crate) index: usize,
+    pub(crate) number: u32,
+}
+
+/// Everything that is to be read, and what cannot be.
+pub(crate) struct Plan<'a> {
+    pub(crate) snapshot: &'a SnapshotEntry,
+    pub(crate) info: SnapshotInfo,
+    pub(crate) indices: Vec<Index<'a>>,
+    pub(crate) shards: Vec<Shard>,
+    /// Shards that were asked for and are not in the snapshot, with the server's reason.
+    pub(crate) missing: Vec<(Shard, String)>,
+}
+
+/// The snapshot of this name; without a name, the only one.
+pub(crate) fn snapshot<'a>(repository: &'a Repository, args: &Args) -> Result<&'a SnapshotEntry, Fault> {
+    let all = &repository.data().snapshots;
+    match (&args.snapshot, all.as_slice()) {
+        (Some(name), _) => repository.data().snapshot(name).ok_or_else(|| {
+            Fault::no(format!("snapshot {name:?} is not in the repository")).hint("see --list snapshots")
+        }),
+        (None, [only]) => Ok(only),
+        (None, []) => Err(Fault::no("the repository holds no snapshot")),
+        (None, _) => Err(Fault::usage(format!("--snapshot is missing: the repository holds {}", all.len()))
+            .hint("see --list snapshots")),
+    }
+}
+
+/// The snapshot's own record, if its documents are in this repository.
+pub(crate) fn info(repository: &Repository, snapshot: &SnapshotEntry) -> Result<SnapshotInfo, Fault> {
+    let name = &snapshot.name;
+    match snapshot.state {
+        Some("IN_PROGRESS") => return Err(in_progress(name)),
+        Some("INCOMPATIBLE") => {
+            return Err(Fault::failed(format!("snapshot {name:?} is too old for the server that last wrote here")));
+        }
+        _ => {}
+    }
+    let info = repository.snapshot_info(snapshot).map_err(|error| fault(&error))?;
+    if info.state == "IN_PROGRESS" {
+        return Err(in_progress(name));
+    }
+    Ok(info)
+}
+
+fn in_progress(name: &str) -> Fault {
+    Fault::new(Exit::TryAgain, format!("snapshot {name:?} is still being written"))
+}
+
+/// The indices that were asked for, in the order of the repository.
+pub(crate) fn choose<'a>(
+    repository: &'a Repository,
+    snapshot: &'a SnapshotEntry,
+    info: &SnapshotInfo,
+    patterns: &[String],
+) -> Result<Vec<&'a IndexEntry>, Fault> {
+    let all = repository.indices(snapshot, info).map_err(|error| fault(&error))?;
+    let (without, with): (Vec<&str>, Vec<&str>) =
+        patterns.iter().map(String::as_str).partition(|pattern| pattern.starts_with('-'));
+    for pattern in &with {
+        if !all.iter().any(|index| matches(pattern, &index.name)) {
+            return Err(
+                Fault::no(format!("no index {pattern:?} in snapshot {:?}", snapshot.name)).hint("see --list indices")
+            );
+        }
+    }
+    let wanted = |name: &str| {
+        (with.is_empty() || with.iter().any(|pattern| matches(pattern, name)))
+            && !without.iter().any(|pattern| matches(&pattern[1..], name))
+    };
+    Ok(all.into_iter().filter(|index| wanted(&index.name)).collect())
+}
+
+/// Whether a pattern with `*` matches a name, or is `_all`.
+fn matches(pattern: &str, name: &str) -> bool {
+    if pattern == "_all" {
+        return true;
+    }
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.len() >= last.len() && rest.ends_with(last)
+}
+
+/// Makes the plan; refuses what cannot be read as it was.
+pub(crate) fn plan<'a>(repository: &'a Repository, args: &Args, io: &mut Io) -> Result<Plan<'a>, Fault> {
+    let snapshot = snapshot(repository, args)?;
+    let info = info(repository, snapshot)?;
+    if info.is_shallow() {
+        return Err(Fault::failed(format!(
+            "snapshot {:?} is shallow: its documents are in a remote store, not in this repository",
+            snapshot.name
+        )));
+    }
+    let typed = shows_types(&info, snapshot);
+    let mut indices = Vec::new();
+    for entry in choose(repository, snapshot, &info, &args.indices)? {
+        let metadata = repository.index_metadata(snapshot, entry).map_err(|error| fault(&error))?;
+        check(&metadata, args, io)?;
+        let child_types: Vec<String> = metadata.types_with_parent().into_iter().map(str::to_owned).collect();
+        if !child_types.is_empty() && !args.parent_from_routing {
+            return Err(Fault::failed(format!(
+                "index {:?}: documents of type {} have parents, which are not stored with them",
+                metadata.name,
+                child_types.join(", ")
+            ))
+            .hint("if no child was given a routing of its own, its routing is its parent: --parent-from-routing"));
+        }
+        let doc_type = if typed { Some(metadata.doc_type().unwrap_or("_doc").to_owned()) } else { None };
+        indices.push(Index { entry, metadata, doc_type, child_types });
+    }
+    let mut plan = Plan { snapshot, info, indices, shards: Vec::new(), missing: Vec::new() };
+    plan.choose_shards(args)?;
+    Ok(plan)
+}
+
+/// Servers name types through 7.x.
+fn shows_types(info: &SnapshotInfo, snapshot: &SnapshotEntry) -> bool {
+    /// The bit that tells OpenSearch's numbers from Elasticsearch's.
+    const OPENSEARCH: i64 = 0x0800_0000;
+    match info.version_id {
+        Some(id) if id & OPENSEARCH != 0 => (id ^ OPENSEARCH) / 1_000_000 < 2,
+        Some(id) => id / 1_000_000 < 8,
+        None => snapshot.version.as_deref().is_none_or(|version| {
+            version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major < 8)
+        }),
+    }
+}
+
+/// Refuses an index whose documents are not there as they were.
+fn check(metadata: &IndexMetadata, args: &Args, io: &mut Io) -> Result<(), Fault> {
+    let name = &metadata.name;
+    match metadata.verdict() {
+        Verdict::Readable => Ok(()),
+        Verdict::Filtered(reason) => {
+            io.warn(&format!("index {name:?}: {reason}: documents come as the server shows them"));
+            Ok(())
+        }
+        Verdict::WithoutVectors(reason) if args.without_vectors => {
+            io.warn(&format!("index {name:?}: {reason}: documents come without them"));
+            Ok(())
+        }
+        Verdict::WithoutVectors(reason) => Err(Fault::failed(format!("index {name:?}: {reason}"))
+            .hint("--without-vectors reads the documents without them")),
+        Verdict::Unreadable(reason) => {
+            Err(Fault::failed(format!("index {name:?}: {reason}")).hint(format!("leave it out: --indices '*,-{name}'")))
+        }
+    }
+}
+
+impl Plan<'_> {
+    fn choose_shards(&mut self, args: &Args) -> Result<(), Fault> {
+        for number in &args.shards {
+            if let Some(index) = self.indices.iter().find(|index| *number >= index.metadata.shards) {
+                let (name, shards) = (&index.metadata.name, index.metadata.shards);
+                return Err(Fault::no(format!("index {name:?} has no shard {number}: it has {shards}")));
+            }
+        }
+        let mut place = 0;
+        for (index, chosen) in self.indices.iter().enumerate() {
+            for number in 0..chosen.metadata.shards {
+                let wanted = args.shards.is_empty() || args.shards.contains(&number);
+                let mine = match (args.shard_index, args.shard_count) {
+                    (Some(own), Some(count)) => place % count == own,
+                    _ => true,
+                };
+                place += 1;
+                if !wanted || !mine {
+                    continue;
+                }
+                let shard = Shard { index, number };
+                let failure = self
+                    .info
+                    .failures
+                    .iter()
+                    .find(|failure| failure.index == chosen.metadata.name && failure.shard_id == number);
+                match failure {
+                    Some(failure) => {
+                        let reason = failure.reason.as_deref().unwrap_or("no reason given");
+                        let reason = reason.lines().next().unwrap_or_default().to_owned();
+                        self.missing.push((shard, reason));
+                    }
+                    None => self.shards.push(shard),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `index[shard]`, as servers write it.
+    pub(crate) fn name(&self, shard: Shard) -> String {
+        format!("{}[{}]", self.indices[shard.index].metadata.name, shard.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_the_servers_do() {
+        for (pattern, name) in [("a*", "abc"), ("*", ""), ("a*c", "abc"), ("*b*", "abc"), ("abc", "abc"), ("_all", "x")]
+        {
+            assert!(matches(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [("a", "ab"), ("a*a", "a"), ("*b", "bc"), ("b*", "ab")] {
+            assert!(!matches(pattern, name), "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Repositories of real servers against what the same servers returned by scroll.
+
+#![allow(clippy::unwrap_used)] // a test that cannot begin has failed
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/repositories")
+}
+
+fn servers() -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(golden())
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+fn tool(root: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
+        .env_clear()
+        .env("COLUMNS", "100")
+        .args(["--repository", &format!("file://{}", root.canonicalize().unwrap().display())])
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn lines(bytes: &[u8]) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    for line in std::str::from_utf8(bytes).unwrap().lines() {
+        *counts.entry(line).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+const READABLE: &str = "*,-nosource,-derived";
+
+#[test]
+fn documents_are_those_of_the_server() {
+    for server in servers() {
+        for snapshot in ["one", "two"] {
+            let expected = fs::read(golden().join(format!("{server}-{snapshot}.jsonl"))).unwrap();
+            let arguments = ["--snapshot", snapshot, "--indices", READABLE, "--parent-from-routing", "--quiet"];
+            let output = tool(&golden().join(&server), &arguments);
+            assert_eq!(text(&output.stderr), "", "{server} {snapshot}");
+            assert_eq!(output.status.code(), Some(0), "{server} {snapshot}");
+            assert!(lines(&output.stdout) == lines(&expected), "{server} {snapshot}: other documents");
+        }
+    }
+}
+
+#[test]
+fn shards_that_were_shared_out_add_up() {
+    for server in servers() {
+        let root = golden().join(&server);
+        let mut all = Vec::new();
+        for part in ["0", "1", "2"] {
+            let part = tool(&root, &["--snapshot", "two", "--shard-index", part, "--shard-count", "3"]);
+            assert_eq!(part.status.code(), Some(0), "{}", text(&part.stderr));
+            all.extend(part.stdout);
+        }
+        assert!(lines(&all) == lines(&tool(&root, &["--snapshot", "two"]).stdout), "{server}");
+    }
+}
+
+#[test]
+fn an_index_without_source_is_refused_before_anything_is_printed() {
+    for server in servers() {
+        let output = tool(&golden().join(&server), &["--snapshot", "one", "--indices", "docs,nosource"]);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(3), ""), "{server}");
+        assert!(text(&output.stderr).contains("index \"nosource\": _source of"), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("hint: leave it out: --indices '*,-nosource'"));
+    }
+}
+
+#[test]
+fn parents_of_5x_are_not_guessed_unasked() {
+    let output = tool(&golden().join("elasticsearch-5.5.2"), &["--snapshot", "one", "--indices", "family"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(3), ""));
+    assert!(text(&output.stderr).contains("hint: if no child was given a routing of its own"));
+}
+
+#[test]
+fn what_is_not_there_is_the_answer_no() {
+    let root = golden().join("elasticsearch-7.10.2");
+    for (arguments, message) in [
+        (&["--snapshot", "three"][..], "snapshot \"three\" is not in the repository"),
+        (&["--snapshot", "two", "--indices", "docs,nope*"], "no index \"nope*\" in snapshot \"two\""),
+        (&["--snapshot", "two", "--indices", "docs", "--shards", "7"], "index \"docs\" has no shard 7: it has 2"),
+    ] {
+        let output = tool(&root, arguments);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""), "{arguments:?}");
+        assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn many_snapshots_need_a_name() {
+    let output = tool(&golden().join("elasticsearch-7.10.2"), &[]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""));
+    assert!(text(&output.stderr).contains("--snapshot is missing: the repository holds 3"));
+}
+
+#[test]
+fn some_ids_can_be_asked_for() {
+    let scratch = tempfile::tempdir().unwrap();
+    let ids = scratch.path().join("ids");
+    fs::write(&ids, "crlf\nnobody\n07\n").unwrap();
+    let root = golden().join("elasticsearch-6.8.9");
+    let arguments = ["--snapshot", "two", "--indices", "docs", "--query-ids", ids.to_str().unwrap()];
+    let output = tool(&root, &arguments);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stderr), "es-read-snapshot: no document with the id \"nobody\"\n");
+    assert_eq!(text(&output.stdout).lines().count(), 2);
+    assert!(text(&output.stdout).contains(r#""_id":"crlf","_source":{ "a" : "x\r\ny","#));
+}
+
+#[test]
+fn bulk_and_source_carry_the_same_documents() {
+    let root = golden().join("opensearch-3.8.0");
+    let count = |format| text(&tool(&root, &["--snapshot", "two", "--format", format]).stdout).lines().count();
+    assert_eq!(count("bulk"), 2 * count("jsonl"));
+    assert_eq!(count("source"), count("jsonl"));
+    let bulk = tool(&root, &["--snapshot", "two", "--indices", "empty", "--format", "bulk"]);
+    assert_eq!(text(&bulk.stdout), "{\"index\":{\"_index\":\"empty\",\"_id\":\"only\"}}\n{\"z\": 1}\n");
+}
+
+#[test]
+fn fields_leave_the_rest_out() {
+    let root = golden().join("elasticsearch-8.19.21");
+    let output = tool(&root, &["--snapshot", "two", "--indices", "empty", "--fields", "z", "--format", "source"]);
+    assert_eq!(text(&output.stdout), "{\"z\":1}\n");
+}
+
+#[test]
+fn the_record_says_what_was_read() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("read.json");
+    let root = golden().join("elasticsearch-7.17.29");
+    let mut digests = Vec::new();
+    for jobs in ["1", "4"] {
+        let arguments = ["--snapshot", "two", "--jobs", jobs, "--record", path.to_str().unwrap()];
+        let output = tool(&root, &arguments);
+        let record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert_eq!(record["type"], "read");
+        assert_eq!(record["documents"], text(&output.stdout).lines().count());
+        assert_eq!(record["bytes"], output.stdout.len());
+        assert_eq!(record["complete"], true);
+        digests.push(record["indices"].clone());
+    }
+    assert_eq!(digests[0], digests[1]);
+}
+
+#[test]
+fn lists_are_records() {
+    for server in servers() {
+        let root = golden().join(&server);
+        for what in ["snapshots", "indices", "shards"] {
+            let output = tool(&root, &["--snapshot", "two", "--list", what]);
+            assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""), "{server} {what}");
+            for line in text(&output.stdout).lines() {
+                let record: serde_json::Value = serde_json::from_str(line).unwrap();
+                assert!(record["type"].is_string());
+            }
+        }
+        let metadata = tool(&root, &["--snapshot", "two", "--indices", "empty", "--metadata"]);
+        let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
+        assert_eq!(metadata["empty"]["settings"]["index"]["number_of_shards"], "3");
+    }
+}
+
+#[test]
+fn a_shard_that_is_not_in_its_snapshot_is_named() {
+    for server in servers() {
+        let root = golden().join(&server);
+        let output = tool(&root, &["--snapshot", "part"]);
+        assert_eq!(output.status.code(), Some(1), "{server}: {}", text(&output.stderr));
+        let message = "es-read-snapshot: lost[0] is not in snapshot \"part\": ";
+        assert!(text(&output.stderr).starts_with(message), "{server}: {}", text(&output.stderr));
+        let expected = fs::read(golden().join(format!("{server}-part.jsonl"))).unwrap();
+        assert!(lines(&output.stdout) == lines(&expected), "{server}: other documents");
+        // What was asked for is there.
+        assert_eq!(tool(&root, &["--snapshot", "part", "--indices", "empty"]).status.code(), Some(0));
+    }
+}

@@ -1,0 +1,144 @@
+//! The blobs of a repository, wherever they are: listed, read whole, in ranges, or as streams.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use url::Url;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::object::{ObjectOptions, Objects};
+
+/// No metadata blob is larger.
+const WHOLE_LIMIT: u64 = 2 << 30;
+
+enum Backend {
+    Files(PathBuf),
+    Objects(Objects),
+}
+
+/// All blobs below one place, and how many bytes of them were fetched.
+pub(crate) struct Blobs {
+    backend: Backend,
+    fetched: AtomicU64,
+}
+
+impl Blobs {
+    pub(crate) fn open(url: &Url, options: &ObjectOptions) -> Result<Self> {
+        let backend = if url.scheme() == "file" {
+            let root = url
+                .to_file_path()
+                .map_err(|()| Error::new(ErrorKind::Usage, format!("{url}: not the path of a file")))?;
+            if !root.is_dir() {
+                return Err(Error::new(ErrorKind::Failed, format!("{}: no such directory", root.display())));
+            }
+            Backend::Files(root)
+        } else {
+            Backend::Objects(Objects::open(url, options)?)
+        };
+        Ok(Self { backend, fetched: AtomicU64::new(0) })
+    }
+
+    /// `name` below `hash`, which lies before the base path: in the root of the bucket. A shared file
+    /// system has no base path.
+    pub(crate) fn before_base_path(&self, hash: &str, name: &str) -> Result<String> {
+        match &self.backend {
+            Backend::Files(_) => Ok(format!("{hash}/{name}")),
+            Backend::Objects(objects) => objects.before_base_path(hash, name),
+        }
+    }
+
+    pub(crate) fn fetched(&self) -> u64 {
+        self.fetched.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count(&self, bytes: u64) {
+        self.fetched.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Names directly below the root that begin with `prefix`. `None` where the store cannot list.
+    pub(crate) fn list(&self, prefix: &str) -> Result<Option<Vec<String>>> {
+        match &self.backend {
+            Backend::Files(root) => {
+                let failed = |error| Error::blob(&root.display().to_string(), &error);
+                let mut names = Vec::new();
+                for entry in root.read_dir().map_err(failed)? {
+                    let name = entry.map_err(failed)?.file_name();
+                    if let Some(name) = name.to_str().filter(|name| name.starts_with(prefix)) {
+                        names.push(name.to_owned());
+                    }
+                }
+                Ok(Some(names))
+            }
+            Backend::Objects(objects) => objects.list(prefix),
+        }
+    }
+
+    /// A whole blob; `None` if there is none.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let read = match &self.backend {
+            Backend::Files(root) => read_file(&path(root, name)?),
+            Backend::Objects(objects) => objects.get(name),
+        };
+        match read {
+            Ok(bytes) => {
+                self.count(bytes.len() as u64);
+                Ok(Some(bytes))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::blob(name, &error)),
+        }
+    }
+
+    /// A whole blob that must exist.
+    pub(crate) fn get(&self, name: &str) -> Result<Vec<u8>> {
+        self.find(name)?.ok_or_else(|| Error::blob(name, &io::ErrorKind::NotFound.into()))
+    }
+
+    /// Fills `buffer` from `offset` on.
+    pub(crate) fn read_at(&self, name: &str, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let read = match &self.backend {
+            Backend::Files(root) => File::open(path(root, name)?).and_then(|file| file.read_exact_at(buffer, offset)),
+            Backend::Objects(objects) => objects.read_at(name, offset, buffer),
+        };
+        read.map_err(|error| Error::blob(name, &error))?;
+        self.count(buffer.len() as u64);
+        Ok(())
+    }
+
+    /// A range as a stream, where that is faster than reading it piece by piece.
+    pub(crate) fn stream(&self, name: &str, offset: u64, length: u64) -> Option<Box<dyn Read + Send>> {
+        match &self.backend {
+            Backend::Files(_) => None,
+            Backend::Objects(objects) => Some(objects.stream(name, offset, length)),
+        }
+    }
+}
+
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let mut bytes = Vec::new();
+    file.take(WHOLE_LIMIT).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Names come out of the repository: none may lead out of it. Paths of OpenSearch's hashed layout lead
+/// through the repository's own folder and back.
+fn path(root: &Path, name: &str) -> Result<PathBuf> {
+    let mut path = root.to_path_buf();
+    for part in name.split('/') {
+        check_name(part)?;
+        path.push(part);
+    }
+    Ok(path)
+}
+
+/// Fails if a name is no name of one blob or folder.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\', '\0']) {
+        return Err(Error::new(ErrorKind::Corrupt, format!("{name:?} is no name of a blob")));
+    }
+    Ok(())
+}

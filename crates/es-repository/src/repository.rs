@@ -1,0 +1,200 @@
+//! A repository: from its URL to the files of a shard.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::blobs::{Blobs, check_name};
+use crate::checksum_blob_store_format::unframe;
+use crate::error::{Error, ErrorKind, Result};
+use crate::index_metadata::IndexMetadata;
+use crate::object::ObjectOptions;
+use crate::repository_data::{IndexEntry, RepositoryData, SnapshotEntry};
+use crate::shard_files::ShardFiles;
+use crate::shard_path;
+use crate::shard_snapshot::ShardSnapshot;
+use crate::snapshot_info::SnapshotInfo;
+use crate::tree::from_slice;
+
+/// How to open a repository.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// How to reach an object store.
+    pub object: ObjectOptions,
+    /// Which `index-N` to read, where the newest is in doubt.
+    pub generation: Option<u64>,
+}
+
+/// An open repository.
+pub struct Repository {
+    blobs: Arc<Blobs>,
+    data: RepositoryData,
+}
+
+impl Repository {
+    /// Opens the repository at `url`: `file:///path`, `s3://bucket/base_path` and so on.
+    pub fn open(url: &str, options: &Options) -> Result<Self> {
+        let parsed = Url::parse(url).map_err(|error| Error::new(ErrorKind::Usage, format!("{url}: {error}")))?;
+        let blobs = Arc::new(Blobs::open(&parsed, &options.object)?);
+        let generation = match options.generation {
+            Some(generation) => generation,
+            None => newest_generation(&blobs)?,
+        };
+        let data = read_data(&blobs, generation)?;
+        Ok(Self { blobs, data })
+    }
+
+    /// What the repository holds.
+    #[must_use]
+    pub fn data(&self) -> &RepositoryData {
+        &self.data
+    }
+
+    /// Bytes fetched so far.
+    #[must_use]
+    pub fn bytes_fetched(&self) -> u64 {
+        self.blobs.fetched()
+    }
+
+    /// What the repository says about a snapshot.
+    pub fn snapshot_info(&self, snapshot: &SnapshotEntry) -> Result<SnapshotInfo> {
+        check_name(&snapshot.uuid)?;
+        let blob = format!("snap-{}.dat", snapshot.uuid);
+        let content = unframe(&blob, &self.blobs.get(&blob)?, "snapshot")?;
+        let info = SnapshotInfo::parse(&blob, &content)?;
+        if info.name != snapshot.name {
+            return Err(Error::corrupt(&blob, format!("is of snapshot {:?}, not of {:?}", info.name, snapshot.name)));
+        }
+        if snapshot.state.is_some_and(|state| state != info.state) {
+            return Err(Error::corrupt(
+                &blob,
+                format!("its state is {}, index-{} says another", info.state, self.data.generation),
+            ));
+        }
+        Ok(info)
+    }
+
+    /// The indices of a snapshot, checked against its own list.
+    pub fn indices<'a>(&'a self, snapshot: &'a SnapshotEntry, info: &SnapshotInfo) -> Result<Vec<&'a IndexEntry>> {
+        let indices: Vec<_> = self.data.indices_of(snapshot).collect();
+        let blob = format!("index-{}", self.data.generation);
+        for index in &indices {
+            if !info.indices.contains(&index.name) {
+                return Err(Error::corrupt(
+                    &blob,
+                    format!("index {:?} is not in snapshot {:?}", index.name, info.name),
+                ));
+            }
+        }
+        for name in &info.indices {
+            if !indices.iter().any(|index| index.name == *name) {
+                return Err(Error::corrupt(&blob, format!("index {name:?} of snapshot {:?} is missing", info.name)));
+            }
+        }
+        Ok(indices)
+    }
+
+    /// Settings, mappings and aliases of an index in a snapshot.
+    pub fn index_metadata(&self, snapshot: &SnapshotEntry, index: &IndexEntry) -> Result<IndexMetadata> {
+        let name = self.data.metadata_blob(snapshot, index);
+        check_name(name)?;
+        check_name(&index.id)?;
+        let blob = format!("indices/{}/meta-{name}.dat", index.id);
+        let content = unframe(&blob, &self.blobs.get(&blob)?, "index-metadata")?;
+        IndexMetadata::parse(&blob, &content, &index.name)
+    }
+
+    /// The files of a shard.
+    pub fn shard(&self, snapshot: &SnapshotEntry, index: &IndexEntry, shard: u32) -> Result<ShardFiles> {
+        check_name(&snapshot.uuid)?;
+        check_name(&index.id)?;
+        let directory = self.shard_directory(index, shard)?;
+        let blob = format!("{directory}/snap-{}.dat", snapshot.uuid);
+        let Some(bytes) = self.blobs.find(&blob)? else {
+            let shallow = format!("{directory}/shallow-snap-{}.dat", snapshot.uuid);
+            if self.blobs.find(&shallow)?.is_some() {
+                return Err(Error::unsupported(
+                    &shallow,
+                    "a shallow snapshot: the files are in a remote store, not in this repository",
+                ));
+            }
+            return Err(Error::corrupt(&blob, "no such blob in the repository"));
+        };
+        let content = unframe(&blob, &bytes, "snapshot")?;
+        let files: ShardSnapshot = from_slice(&blob, &content)?;
+        if files.name != snapshot.name && files.name != snapshot.uuid {
+            return Err(Error::corrupt(&blob, format!("is of snapshot {:?}, not of {:?}", files.name, snapshot.name)));
+        }
+        if files.files.is_empty() {
+            return Err(Error::unsupported(&blob, "the shard has no files: its documents are in another snapshot"));
+        }
+        ShardFiles::new(&self.blobs, &directory, &blob, files)
+    }
+
+    /// Where the blobs of a shard are.
+    fn shard_directory(&self, index: &IndexEntry, shard: u32) -> Result<String> {
+        let plain = format!("indices/{}/{shard}", index.id);
+        match index.path_type {
+            0 => Ok(plain),
+            path_type => {
+                let hash = shard_path::hash(shard, &index.id);
+                if path_type == 1 { self.blobs.before_base_path(&hash, &plain) } else { Ok(format!("{hash}/{plain}")) }
+            }
+        }
+    }
+
+    /// Fails if the snapshot is no longer in the repository: something deleted it meanwhile.
+    pub fn still_holds(&self, snapshot: &SnapshotEntry) -> Result<()> {
+        let gone =
+            || Error::new(ErrorKind::Corrupt, format!("snapshot {:?} was deleted while it was read", snapshot.name));
+        let blob = format!("snap-{}.dat", snapshot.uuid);
+        match newest_generation(&self.blobs) {
+            Ok(generation) if generation == self.data.generation => Ok(()),
+            Ok(generation) => {
+                let data = read_data(&self.blobs, generation)?;
+                let held = data.snapshots.iter().any(|held| held.uuid == snapshot.uuid);
+                if held { Ok(()) } else { Err(gone()) }
+            }
+            // Being written to just now: the snapshot's own blob decides.
+            Err(error) if error.kind() == ErrorKind::Retry => match self.blobs.find(&blob)? {
+                Some(_) => Ok(()),
+                None => Err(gone()),
+            },
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn read_data(blobs: &Blobs, generation: u64) -> Result<RepositoryData> {
+    let blob = format!("index-{generation}");
+    let bytes = blobs.get(&blob)?;
+    RepositoryData::parse(&blob, generation, &bytes)
+}
+
+/// The greatest N of all `index-N`, which `index.latest` must agree with.
+fn newest_generation(blobs: &Blobs) -> Result<u64> {
+    let latest = match blobs.find("index.latest")? {
+        None => None,
+        Some(bytes) => match <[u8; 8]>::try_from(bytes.as_slice()) {
+            Ok(bytes) => Some(u64::from_be_bytes(bytes)),
+            Err(_) => {
+                return Err(Error::corrupt("index.latest", format!("{} bytes in place of eight", bytes.len())));
+            }
+        },
+    };
+    let listed = blobs
+        .list("index-")?
+        .map(|names| names.iter().filter_map(|name| name.strip_prefix("index-")?.parse::<u64>().ok()).max());
+    match (listed, latest) {
+        (Some(Some(listed)), Some(latest)) if listed != latest => Err(Error::new(
+            ErrorKind::Retry,
+            format!("index.latest says {latest}, but there is index-{listed}: the repository is being written to"),
+        )
+        .with_hint(format!("try again when no snapshot is running; if none is, give --generation {listed}"))),
+        (Some(Some(newest)), _) | (None, Some(newest)) => Ok(newest),
+        (Some(None) | None, _) => {
+            Err(Error::new(ErrorKind::Failed, "no index-N: this is not the base of a snapshot repository")
+                .with_hint("give the repository's location, or bucket and base_path"))
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! `index-N`: which snapshots and indices a repository holds.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+/// The repository format this reader knows; servers raise `min_version` when they change it.
+const NEWEST_KNOWN: (u32, u32) = (7, 12);
+
+/// The content of `index-N`.
+#[derive(Debug, Clone)]
+pub struct RepositoryData {
+    /// N.
+    pub generation: u64,
+    /// All snapshots, in the order of the repository.
+    pub snapshots: Vec<SnapshotEntry>,
+    /// All indices, by name and then by id: an index that was deleted and made again has two ids.
+    pub indices: Vec<IndexEntry>,
+    /// Names of index metadata blobs.
+    pub(crate) metadata_identifiers: HashMap<String, String>,
+    /// Id of the repository, from 7.12 on.
+    pub uuid: Option<String>,
+}
+
+/// A snapshot as `index-N` lists it.
+#[derive(Debug, Clone)]
+pub struct SnapshotEntry {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub uuid: String,
+    /// Its state, where the list has it.
+    pub state: Option<&'static str>,
+    /// The version the list gives; 8.11.0 stands for "that or later".
+    pub version: Option<String>,
+    pub(crate) metadata_lookup: HashMap<String, String>,
+}
+
+/// An index as `index-N` lists it.
+#[derive(Debug, Clone)]
+pub struct IndexEntry {
+    /// Its name.
+    pub name: String,
+    /// Its id within the repository.
+    pub id: String,
+    /// Ids of the snapshots it is in.
+    pub snapshots: Vec<String>,
+    pub(crate) path_type: u8,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    snapshots: Vec<RawSnapshot>,
+    #[serde(default)]
+    indices: serde_json::Map<String, serde_json::Value>,
+    min_version: Option<String>,
+    #[serde(default)]
+    index_metadata_identifiers: HashMap<String, String>,
+    uuid: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawSnapshot {
+    /// Before 5.0.
+    Name(String),
+    Entry {
+        name: String,
+        uuid: String,
+        state: Option<u8>,
+        version: Option<String>,
+        #[serde(default)]
+        index_metadata_lookup: HashMap<String, String>,
+    },
+}
+
+#[derive(Deserialize)]
+struct RawIndex {
+    id: String,
+    snapshots: Vec<RawReference>,
+    #[serde(default)]
+    shard_path_type: u8,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawReference {
+    Uuid(String),
+    /// Before 5.4.1.
+    Named {
+        uuid: String,
+    },
+}
+
+impl RepositoryData {
+    pub(crate) fn parse(blob: &str, generation: u64, bytes: &[u8]) -> Result<Self> {
+        let raw: Raw = serde_json::from_slice(bytes).map_err(|error| Error::corrupt(blob, error))?;
+        if let Some(version) = &raw.min_version {
+            check_version(blob, version)?;
+        }
+        let mut snapshots = Vec::new();
+        for snapshot in raw.snapshots {
+            snapshots.push(entry(blob, snapshot)?);
+        }
+        let mut indices = Vec::new();
+        for (name, value) in raw.indices {
+            let index: RawIndex = serde_json::from_value(value)
+                .map_err(|error| Error::corrupt(blob, format!("index {name:?}: {error}")))?;
+            if index.shard_path_type > 2 {
+                return Err(Error::unsupported(
+                    blob,
+                    format!("index {name:?}: path type {} is not known", index.shard_path_type),
+                ));
+            }
+            let references = index.snapshots.into_iter().map(|reference| match reference {
+                RawReference::Uuid(uuid) | RawReference::Named { uuid } => uuid,
+            });
+            indices.push(IndexEntry {
+                snapshots: references.collect(),
+                name,
+                id: index.id,
+                path_type: index.shard_path_type,
+            });
+        }
+        let data = Self {
+            generation,
+            snapshots,
+            indices,
+            metadata_identifiers: raw.index_metadata_identifiers,
+            uuid: raw.uuid,
+        };
+        data.check(blob)?;
+        Ok(data)
+    }
+
+    fn check(&self, blob: &str) -> Result<()> {
+        for index in &self.indices {
+            for uuid in &index.snapshots {
+                if !self.snapshots.iter().any(|snapshot| snapshot.uuid == *uuid) {
+                    return Err(Error::corrupt(
+                        blob,
+                        format!("index {:?} is in snapshot {uuid}, which does not exist", index.name),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The snapshot of this name.
+    #[must_use]
+    pub fn snapshot(&self, name: &str) -> Option<&SnapshotEntry> {
+        self.snapshots.iter().find(|snapshot| snapshot.name == name)
+    }
+
+    /// The indices in a snapshot.
+    pub fn indices_of<'a>(&'a self, snapshot: &'a SnapshotEntry) -> impl Iterator<Item = &'a IndexEntry> {
+        self.indices.iter().filter(|index| index.snapshots.contains(&snapshot.uuid))
+    }
+
+    /// Name of the metadata blob of an index in a snapshot, without directory and extension.
+    pub(crate) fn metadata_blob<'a>(&'a self, snapshot: &'a SnapshotEntry, index: &IndexEntry) -> &'a str {
+        snapshot
+            .metadata_lookup
+            .get(&index.id)
+            .and_then(|identifier| self.metadata_identifiers.get(identifier))
+            .unwrap_or(&snapshot.uuid)
+    }
+}
+
+fn entry(blob: &str, raw: RawSnapshot) -> Result<SnapshotEntry> {
+    match raw {
+        RawSnapshot::Name(name) => {
+            Ok(SnapshotEntry { uuid: name.clone(), name, state: None, version: None, metadata_lookup: HashMap::new() })
+        }
+        RawSnapshot::Entry { name, uuid, state, version, index_metadata_lookup } => {
+            let state = match state {
+                None => None,
+                Some(0) => Some("IN_PROGRESS"),
+                Some(1) => Some("SUCCESS"),
+                Some(2) => Some("FAILED"),
+                Some(3) => Some("PARTIAL"),
+                Some(4) => Some("INCOMPATIBLE"),
+                Some(other) => {
+                    return Err(Error::unsupported(blob, format!("snapshot {name:?}: state {other} is not known")));
+                }
+            };
+            Ok(SnapshotEntry { name, uuid, state, version, metadata_lookup: index_metadata_lookup })
+        }
+    }
+}
+
+fn check_version(blob: &str, version: &str) -> Result<()> {
+    let mut numbers = version.split('.').map(|part| part.parse::<u32>().ok());
+    let (Some(Some(major)), Some(Some(minor))) = (numbers.next(), numbers.next()) else {
+        return Err(Error::corrupt(blob, format!("{version:?} is no version")));
+    };
+    if (major, minor) > NEWEST_KNOWN {
+        return Err(Error::unsupported(blob, format!("the repository needs a reader of version {version} or later")));
+    }
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! The Lucene files of one shard, put together from blobs, parts of blobs and inlined bytes.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use es_lucene::{Directory, Source};
+
+use crate::blobs::Blobs;
+use crate::error::{Error, Result};
+use crate::shard_snapshot::{FileInfo, ShardSnapshot};
+
+/// One shard of a snapshot as a Lucene directory.
+pub struct ShardFiles {
+    files: HashMap<String, Arc<File>>,
+}
+
+impl ShardFiles {
+    pub(crate) fn new(blobs: &Arc<Blobs>, directory: &str, blob: &str, snapshot: ShardSnapshot) -> Result<Self> {
+        let mut files = HashMap::new();
+        for info in snapshot.files {
+            let name = info.physical_name.clone();
+            let file = File::new(blobs, directory, blob, info)?;
+            if files.insert(name.clone(), Arc::new(file)).is_some() {
+                return Err(Error::corrupt(blob, format!("lists {name} twice")));
+            }
+        }
+        Ok(Self { files })
+    }
+
+    /// Number of files.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Bytes of all files together.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.files.values().map(|file| file.length).sum()
+    }
+}
+
+impl Directory for ShardFiles {
+    fn names(&self) -> Vec<String> {
+        self.files.keys().cloned().collect()
+    }
+
+    fn open(&self, name: &str) -> Option<Arc<dyn Source>> {
+        self.files.get(name).map(|file| Arc::clone(file) as Arc<dyn Source>)
+    }
+}
+
+enum Content {
+    /// The metadata holds the file itself.
+    Inline(Vec<u8>),
+    /// Blobs of `part_size` bytes each, but for the last.
+    Parts {
+        blobs: Arc<Blobs>,
+        /// Directory and name.
+        base: String,
+        part_size: u64,
+        count: u64,
+    },
+}
+
+struct File {
+    length: u64,
+    checksum: Option<u32>,
+    content: Content,
+}
+
+impl File {
+    fn new(blobs: &Arc<Blobs>, directory: &str, blob: &str, info: FileInfo) -> Result<Self> {
+        let length = info.length;
+        let checksum = match &info.checksum {
+            // Base 36 of the CRC32 in the file's own footer.
+            Some(text) => Some(
+                u32::from_str_radix(text, 36).map_err(|_| Error::corrupt(blob, format!("{text:?} is no checksum")))?,
+            ),
+            None => None,
+        };
+        let inline = info.meta_hash.map(|hash| hash.0).filter(|hash| !hash.is_empty() && hash.len() as u64 == length);
+        let content = match inline {
+            Some(bytes) => Content::Inline(bytes),
+            None if info.name.starts_with("v__") => {
+                return Err(Error::corrupt(blob, format!("{} is said to be inlined and is not", info.physical_name)));
+            }
+            None => {
+                crate::blobs::check_name(&info.name)?;
+                let part_size = match info.part_size {
+                    Some(0) => {
+                        return Err(Error::corrupt(blob, "parts of no bytes"));
+                    }
+                    Some(size) if size < i64::MAX.cast_unsigned() => size,
+                    _ => u64::MAX,
+                };
+                Content::Parts {
+                    blobs: Arc::clone(blobs),
+                    base: format!("{directory}/{}", info.name),
+                    part_size,
+                    count: length.div_ceil(part_size).max(1),
+                }
+            }
+        };
+        Ok(Self { length, checksum, content })
+    }
+
+    /// The blob of a part.
+    fn part(base: &str, number: u64, count: u64) -> String {
+        if count == 1 { base.to_owned() } else { format!("{base}.part{number}") }
+    }
+}
+
+impl Source for File {
+    fn size(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let end = offset.checked_add(buffer.len() as u64);
+        if end.is_none_or(|end| end > self.length) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let (blobs, base, part_size, count) = match &self.content {
+            Content::Inline(bytes) => return bytes.read_at(offset, buffer),
+            Content::Parts { blobs, base, part_size, count } => (blobs, base, *part_size, *count),
+        };
+        let (mut offset, mut rest) = (offset, buffer);
+        while !rest.is_empty() {
+            let (number, within) = (offset / part_size, offset % part_size);
+            let step = usize::try_from(part_size - within).unwrap_or(usize::MAX).min(rest.len());
+            let (head, tail) = rest.split_at_mut(step);
+            blobs.read_at(&Self::part(base, number, count), within, head)?;
+            rest = tail;
+            offset += step as u64;
+        }
+        Ok(())
+    }
+
+    fn expected_checksum(&self) -> Option<u32> {
+        self.checksum
+    }
+
+    fn sequential(&self, offset: u64, length: u64) -> Option<Box<dyn Read + Send>> {
+        let Content::Parts { blobs, base, part_size, count } = &self.content else {
+            return None;
+        };
+        // One stream is worth a request of its own if it does not cross into another part.
+        let (number, within) = (offset / part_size, offset % part_size);
+        if within.checked_add(length)? > *part_size {
+            return None;
+        }
+        let stream = blobs.stream(&Self::part(base, number, *count), within, length)?;
+        Some(Box::new(Counted { stream, blobs: Arc::clone(blobs) }))
+    }
+}
+
+/// A stream whose bytes are counted.
+struct Counted {
+    stream: Box<dyn Read + Send>,
+    blobs: Arc<Blobs>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        self.blobs.count(count as u64);
+        Ok(count)
+    }
+}

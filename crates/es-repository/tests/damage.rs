@@ -1,0 +1,236 @@
+//! Repositories of real servers, damaged: whatever happens to a byte, what comes out is right or nothing does.
+
+#![allow(clippy::unwrap_used)] // a test that cannot begin has failed
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use es_lucene::{Directory, Segment, SegmentInfos, Source};
+use es_repository::{Options, Repository, Verdict};
+
+fn repositories() -> Vec<PathBuf> {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/repositories");
+    let mut paths: Vec<_> = fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.is_dir());
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths
+}
+
+fn files(root: &Path, below: &Path, list: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(root.join(below)).unwrap() {
+        let name = below.join(entry.unwrap().file_name());
+        if root.join(&name).is_dir() {
+            files(root, &name, list);
+        } else {
+            list.push(name);
+        }
+    }
+}
+
+fn copy(from: &Path) -> (tempfile::TempDir, Vec<PathBuf>) {
+    let to = tempfile::tempdir().unwrap();
+    let mut list = Vec::new();
+    files(from, Path::new(""), &mut list);
+    list.sort();
+    for name in &list {
+        let target = to.path().join(name);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(from.join(name), target).unwrap();
+    }
+    (to, list)
+}
+
+fn segments(files: &dyn Directory, primary_terms: bool, list: &mut Vec<String>) -> Result<(), es_lucene::Error> {
+    for commit in SegmentInfos::read(files)?.segments {
+        let segment = Segment::open(files, &commit, primary_terms)?;
+        segment.read(|document| -> Result<(), es_lucene::Error> {
+            let source = document.source.map(crc32fast::hash);
+            list.push(format!("{} {:?} {:?} {source:?}", document.id, document.doc_type, document.routing));
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Everything that can be read, in a fixed order.
+fn read(root: &Path) -> Result<Vec<String>, es_repository::Error> {
+    let repository = Repository::open(&format!("file://{}", root.display()), &Options::default())?;
+    let mut list = Vec::new();
+    for snapshot in &repository.data().snapshots {
+        let info = repository.snapshot_info(snapshot)?;
+        for index in repository.indices(snapshot, &info)? {
+            let metadata = repository.index_metadata(snapshot, index)?;
+            if matches!(metadata.verdict(), Verdict::Unreadable(_)) {
+                continue;
+            }
+            for shard in 0..metadata.shards {
+                list.push(format!("{} {} {shard}", snapshot.name, index.name));
+                if info.failures.iter().any(|failure| failure.index == index.name && failure.shard_id == shard) {
+                    continue;
+                }
+                let files = repository.shard(snapshot, index, shard)?;
+                segments(&files, metadata.has_primary_terms(), &mut list)?;
+            }
+        }
+    }
+    Ok(list)
+}
+
+/// The same numbers on every run.
+fn random(state: &mut u64) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*state >> 33).unwrap()
+}
+
+#[test]
+fn every_flipped_bit_is_refused_or_changes_nothing() {
+    let mut state = 1;
+    for repository in repositories() {
+        let whole = read(&repository).unwrap();
+        let (copy, list) = copy(&repository);
+        let mut refused = 0;
+        for name in &list {
+            let path = copy.path().join(name);
+            let good = fs::read(&path).unwrap();
+            for _ in 0..1 {
+                let bit = random(&mut state) % (good.len() * 8);
+                let mut bad = good.clone();
+                bad[bit / 8] ^= 1 << (bit % 8);
+                fs::write(&path, bad).unwrap();
+                match read(copy.path()) {
+                    Err(_) => refused += 1,
+                    Ok(list) => assert!(list == whole, "{}: bit {bit} of {}", repository.display(), name.display()),
+                }
+            }
+            // Cut short, too.
+            fs::write(&path, &good[..random(&mut state) % good.len()]).unwrap();
+            if let Ok(list) = read(copy.path()) {
+                assert!(list == whole, "{}: {} cut short", repository.display(), name.display());
+            }
+            fs::write(&path, good).unwrap();
+        }
+        assert!(refused > list.len() / 3, "{}: {refused} of {} flips noticed", repository.display(), list.len());
+    }
+}
+
+#[test]
+fn every_byte_of_the_metadata_counts() {
+    for repository in repositories() {
+        let (copy, list) = copy(&repository);
+        let dat = list.iter().find(|name| name.to_string_lossy().contains("snap-")).unwrap();
+        let path = copy.path().join(dat);
+        let good = fs::read(&path).unwrap();
+        for byte in (0..good.len()).step_by(29) {
+            let mut bad = good.clone();
+            bad[byte] ^= 0x10;
+            fs::write(&path, bad).unwrap();
+            assert!(read(copy.path()).is_err(), "{}: byte {byte}", dat.display());
+        }
+    }
+}
+
+#[test]
+fn every_missing_blob_is_named_or_not_needed() {
+    for repository in repositories() {
+        let whole = read(&repository).unwrap();
+        let (copy, list) = copy(&repository);
+        let mut needed = 0;
+        for name in &list {
+            let path = copy.path().join(name);
+            let good = fs::read(&path).unwrap();
+            fs::remove_file(&path).unwrap();
+            match read(copy.path()) {
+                Ok(list) => assert!(list == whole, "{}: without {}", repository.display(), name.display()),
+                Err(error) => {
+                    needed += 1;
+                    let text = error.to_string();
+                    let name = name.to_string_lossy();
+                    // Without the newest index-N there is no telling what it was called.
+                    assert!(text.contains(&*name) || name.starts_with("index-"), "{name}: {text}");
+                }
+            }
+            fs::write(&path, good).unwrap();
+        }
+        assert!(needed > list.len() / 4, "{}: {needed} of {}", repository.display(), list.len());
+    }
+}
+
+/// A shard with one byte of one file changed, and that file's checksum made right again.
+struct Forged<'a> {
+    inner: &'a dyn Directory,
+    file: String,
+    place: usize,
+    value: u8,
+}
+
+impl Directory for Forged<'_> {
+    fn names(&self) -> Vec<String> {
+        self.inner.names()
+    }
+
+    fn open(&self, name: &str) -> Option<std::sync::Arc<dyn Source>> {
+        let source = self.inner.open(name)?;
+        if name != self.file {
+            return Some(source);
+        }
+        let mut bytes = vec![0; usize::try_from(source.size()).unwrap()];
+        source.read_at(0, &mut bytes).unwrap();
+        let end = bytes.len() - 8;
+        let place = self.place % end;
+        bytes[place] = self.value;
+        let checksum = crc32fast::hash(&bytes[..end]);
+        bytes[end..].copy_from_slice(&u64::from(checksum).to_be_bytes());
+        Some(std::sync::Arc::new(bytes))
+    }
+}
+
+#[test]
+fn no_forged_file_panics() {
+    let mut state = 2;
+    for path in repositories() {
+        let repository = Repository::open(&format!("file://{}", path.display()), &Options::default()).unwrap();
+        let snapshot = repository.data().snapshots.first().unwrap();
+        let info = repository.snapshot_info(snapshot).unwrap();
+        for index in repository.indices(snapshot, &info).unwrap() {
+            let metadata = repository.index_metadata(snapshot, index).unwrap();
+            let Ok(files) = repository.shard(snapshot, index, 0) else {
+                continue; // not in a PARTIAL snapshot
+            };
+            for file in files.names() {
+                for _ in 0..12 {
+                    let (place, value) = (random(&mut state), u8::try_from(random(&mut state) % 256).unwrap());
+                    let forged = Forged { inner: &files, file: file.clone(), place, value };
+                    let _ = segments(&forged, metadata.has_primary_terms(), &mut Vec::new());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_repository_that_is_being_written_to_is_refused() {
+    let repository = repositories().pop().unwrap();
+    let (copy, _) = copy(&repository);
+    fs::write(copy.path().join("index.latest"), 0_u64.to_be_bytes()).unwrap();
+    let error = read(copy.path()).unwrap_err();
+    assert_eq!(error.kind(), es_repository::ErrorKind::Retry);
+    assert!(error.hint().unwrap().contains("--generation"));
+}
+
+#[test]
+fn an_older_index_n_that_lingers_is_passed_over() {
+    let repository = repositories().pop().unwrap();
+    let (copy, _) = copy(&repository);
+    fs::write(copy.path().join("index-0"), b"{\"snapshots\":[]}").unwrap();
+    assert_eq!(read(copy.path()).unwrap(), read(&repository).unwrap());
+}
+
+#[test]
+fn a_repository_newer_than_known_is_refused() {
+    let (copy, _) = copy(&repositories().pop().unwrap());
+    fs::write(copy.path().join("index-2"), b"{\"min_version\":\"9.9.0\",\"snapshots\":[]}").unwrap();
+    let error = read(copy.path()).unwrap_err();
+    assert_eq!(error.kind(), es_repository::ErrorKind::Unsupported);
+    assert!(error.to_string().contains("9.9.0"), "{error}");
+}

@@ -1,0 +1,221 @@
+//! Real servers for tests: asks the bed that `es-testbed run` keeps for a server, and talks to it.
+//!
+//! A test that needs a server says `bed::server("elasticsearch-5.5.2")`. Tests that name the same server share it, so
+//! each takes indices and repositories of its own; a test that kills or restarts takes one of its own by [`named`].
+
+use std::env;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::cache;
+use crate::catalogue::Entry;
+
+/// The variable that holds the bed's socket.
+pub const SOCKET: &str = "ES_TESTBED";
+
+/// A running server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Server {
+    /// The name it was started under.
+    pub name: String,
+    /// Which server it is, as `tests/servers/` spells it.
+    pub server: String,
+    /// Where it answers, without a trailing slash.
+    pub url: String,
+    /// The process, for tests that signal it themselves.
+    pub pid: u32,
+    /// The directory below which `fs` repositories may be registered.
+    pub repository_root: PathBuf,
+    /// Where its data and its log are.
+    pub home: PathBuf,
+    /// The server's own version.
+    pub version: String,
+}
+
+/// A running S3 server, which refuses what is not signed with its keys.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct S3 {
+    /// The name it was started under.
+    pub name: String,
+    /// The endpoint, path style.
+    pub url: String,
+    /// The only access key it knows.
+    pub access_key: String,
+    /// The secret that goes with it.
+    pub secret_key: String,
+    /// The region requests are to be signed for.
+    pub region: String,
+    /// Objects are plain files below this: `BUCKET/KEY`.
+    pub root: PathBuf,
+    /// The bucket made at the start.
+    pub bucket: String,
+    /// The process.
+    pub pid: u32,
+}
+
+/// How to start a server, beyond which one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Options {
+    /// Where `fs` repositories may be; the bed's own directory, shared by its servers, if unset.
+    pub repository_root: Option<PathBuf>,
+    /// Further node settings.
+    pub settings: Vec<(String, String)>,
+    /// The S3 server whose endpoint and keys the node is given.
+    pub s3: Option<String>,
+}
+
+/// The server of this kind that all tests share.
+///
+/// # Panics
+/// Without a bed, or if the server does not come up: a test is never skipped in silence.
+#[must_use]
+pub fn server(server: &str) -> Server {
+    named(server, server)
+}
+
+/// A server of this kind under a name of its own, apart from the shared one.
+///
+/// # Panics
+/// Without a bed, or if the server does not come up.
+#[must_use]
+pub fn named(server: &str, name: &str) -> Server {
+    with(server, name, &Options::default())
+}
+
+/// A server of this kind under a name of its own, started with these options.
+///
+/// # Panics
+/// Without a bed, or if the server does not come up.
+#[must_use]
+pub fn with(server: &str, name: &str, options: &Options) -> Server {
+    match Client::from_env().and_then(|client| client.start(server, name, options)) {
+        Ok(server) => server,
+        Err(error) => panic!("{error:#}"),
+    }
+}
+
+/// An S3 server of this name with this bucket.
+///
+/// # Panics
+/// Without a bed, or if the server does not come up.
+#[must_use]
+pub fn s3(name: &str, bucket: &str) -> S3 {
+    match Client::from_env().and_then(|client| client.start_s3(name, bucket)) {
+        Ok(s3) => s3,
+        Err(error) => panic!("{error:#}"),
+    }
+}
+
+impl Server {
+    /// SIGKILL, as a failing machine would. The home stays for [`Server::restart`].
+    ///
+    /// # Panics
+    /// If the bed does not answer.
+    pub fn kill(&self) {
+        self.order("kill");
+    }
+
+    /// Stops the server in order. The home stays for [`Server::restart`].
+    ///
+    /// # Panics
+    /// If the bed does not answer.
+    pub fn stop(&self) {
+        self.order("stop-server");
+    }
+
+    /// Starts the server again, stopping it first if it runs: same home, same port, a new process.
+    ///
+    /// # Panics
+    /// If the server does not come up.
+    #[must_use]
+    pub fn restart(&self) -> Self {
+        match serde_json::from_value(self.order("restart")) {
+            Ok(server) => server,
+            Err(error) => panic!("the bed's answer: {error}"),
+        }
+    }
+
+    fn order(&self, order: &str) -> Value {
+        let asked = Client::from_env().and_then(|client| client.ask(&json!({"do": order, "name": self.name})));
+        match asked {
+            Ok(answer) => answer,
+            Err(error) => panic!("{error:#}"),
+        }
+    }
+
+    /// Sends one request, with a JSON body if there is one, and gives status and answer.
+    ///
+    /// # Panics
+    /// If the server gives no answer at all.
+    #[must_use]
+    pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let url = format!("{}/{}", self.url, path.trim_start_matches('/'));
+        match crate::http::call(&crate::http::agent(Duration::from_mins(1)), method, &url, body) {
+            Ok(answer) => answer,
+            Err(error) => panic!("{error:#}"),
+        }
+    }
+}
+
+/// A connection to the bed's daemon; one request goes over each.
+#[derive(Debug)]
+pub(crate) struct Client {
+    socket: PathBuf,
+}
+
+impl Client {
+    pub(crate) fn at(socket: &Path) -> Self {
+        Self { socket: socket.to_owned() }
+    }
+
+    pub(crate) fn from_env() -> Result<Self> {
+        match env::var_os(SOCKET).filter(|value| !value.is_empty()) {
+            Some(socket) => Ok(Self::at(Path::new(&socket))),
+            None => bail!(
+                "this needs a real server and {SOCKET} is not set: run it by `make test`, or by \
+                 `es-testbed run -- COMMAND`"
+            ),
+        }
+    }
+
+    /// Fetching is done here, not in the daemon, so that its complaints reach the one who asked.
+    pub(crate) fn start(&self, server: &str, name: &str, options: &Options) -> Result<Server> {
+        cache::prepare(Entry::find(server)?)?;
+        let answer = self.ask(&json!({"do": "start", "server": server, "name": name, "options": options}))?;
+        Ok(serde_json::from_value(answer)?)
+    }
+
+    pub(crate) fn start_s3(&self, name: &str, bucket: &str) -> Result<S3> {
+        let answer = self.ask(&json!({"do": "start-s3", "name": name, "bucket": bucket}))?;
+        Ok(serde_json::from_value(answer)?)
+    }
+
+    /// Sends one request and waits for its answer, however long the daemon takes.
+    pub(crate) fn ask(&self, request: &Value) -> Result<Value> {
+        let mut stream = UnixStream::connect(&self.socket)
+            .with_context(|| format!("no bed answers at {}", self.socket.display()))?;
+        writeln!(stream, "{request}")?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line)?;
+        let mut answer: Value = serde_json::from_str(&line).context("the bed ended without an answer")?;
+        match answer["error"].as_str() {
+            Some(error) => Err(anyhow!("{error}")),
+            None => Ok(answer["ok"].take()),
+        }
+    }
+
+    /// Waits until the daemon is gone: it holds the connection open to its end.
+    pub(crate) fn stop(&self) -> Result<()> {
+        let mut stream = UnixStream::connect(&self.socket)
+            .with_context(|| format!("no bed answers at {}", self.socket.display()))?;
+        writeln!(stream, "{}", json!({"do": "stop"}))?;
+        std::io::copy(&mut stream, &mut std::io::sink())?;
+        Ok(())
+    }
+}

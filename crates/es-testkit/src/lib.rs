@@ -1,0 +1,23 @@
+//! What the tests of es-migrate stand on.
+//!
+//! - [`bed`]: real Elasticsearch, OpenSearch and S3 servers, kept by `es-testbed run`.
+//! - [`generator`]: seeded data with everything that is easily lost.
+//! - [`contract`]: what every tool does alike.
+//! - [`recorded`]: answers of real servers, for the stub.
+//! - [`stub`]: a cluster that counts requests and answers what it is told.
+//! - [`tool`]: runs a tool in a clean environment and checks what it says.
+//!
+//! Nothing here is published, and a test kit that cannot do its work panics: a test is never skipped in silence.
+
+pub mod bed;
+mod cache;
+mod catalogue;
+pub mod cli;
+pub mod contract;
+mod daemon;
+pub mod generator;
+mod http;
+pub mod recorded;
+mod s3;
+pub mod stub;
+pub mod tool;

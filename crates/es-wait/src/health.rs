@@ -1,0 +1,214 @@
+//! What `_cluster/health` says of some indices, and why a shard of theirs is not started.
+
+use crate::{Ended, Pace, Wanted};
+use es_cli::{Fault, Io};
+use es_client::{CallError, Cluster, Path, batches};
+use es_records::{Health, Record};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The health of one index.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct IndexHealth {
+    pub(crate) status: String,
+    pub(crate) primaries: u64,
+    pub(crate) active_primaries: u64,
+    pub(crate) active: u64,
+    pub(crate) moving: u64,
+    pub(crate) unassigned: u64,
+}
+
+impl IndexHealth {
+    fn of(value: &Value) -> Self {
+        let number = |key: &str| value[key].as_u64().unwrap_or(0);
+        Self {
+            status: value["status"].as_str().unwrap_or("red").to_string(),
+            primaries: number("number_of_shards"),
+            active_primaries: number("active_primary_shards"),
+            active: number("active_shards"),
+            moving: number("initializing_shards") + number("relocating_shards"),
+            unassigned: number("unassigned_shards"),
+        }
+    }
+
+    /// Whether every primary is started.
+    pub(crate) fn has_primaries(&self) -> bool {
+        self.active_primaries == self.primaries && self.primaries > 0
+    }
+}
+
+/// The health of each of these indices (all, if none are named); an index that does not exist is not in the answer.
+pub(crate) fn look(cluster: &Cluster, indices: &[String]) -> Result<BTreeMap<String, IndexHealth>, CallError> {
+    let mut found = BTreeMap::new();
+    let lists = batches(indices.iter().map(String::as_str));
+    let mut answers = Vec::new();
+    // Many indices are asked for with one request for the whole cluster: requests must not grow with indices times looks.
+    // Names that do not fit into one request line, and none at all, both mean that.
+    let path = |names: &[&str]| {
+        let segments = ["_cluster", "health"].into_iter().chain(names.iter().copied());
+        // A missing index would let the server wait for it: one second is enough.
+        Path::of(segments).query("level", "indices").query("timeout", "1s")
+    };
+    match lists.as_slice() {
+        [one] => answers.push(cluster.look(&path(&[one]))?),
+        _ => answers.push(cluster.look(&path(&[]))?),
+    }
+    for answer in &answers {
+        for (name, value) in answer["indices"].as_object().into_iter().flatten() {
+            found.insert(name.clone(), IndexHealth::of(value));
+        }
+    }
+    Ok(found)
+}
+
+/// Why a shard is not started, in the server's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Explanation {
+    pub(crate) text: String,
+    /// The server says that no node may take it.
+    pub(crate) hopeless: bool,
+    /// Only that there are not enough nodes: a copy is on each already.
+    pub(crate) too_few_nodes: bool,
+}
+
+/// Asks why a shard of an index is not started: a primary first, else a replica. None where all are.
+pub(crate) fn explain(cluster: &Cluster, index: &str) -> Result<Option<Explanation>, CallError> {
+    let path = Path::of(["_cluster", "health", index]).query("level", "shards").query("timeout", "1s");
+    let answer = cluster.look(&path)?;
+    let shards = answer["indices"][index]["shards"].as_object().cloned().unwrap_or_default();
+    let numbered =
+        |f: &dyn Fn(&Value) -> bool| shards.iter().find(|(_, v)| f(v)).and_then(|(n, _)| n.parse::<u64>().ok());
+    let primary = numbered(&|v| v["primary_active"] == false);
+    let Some(shard) = primary.or_else(|| numbered(&|v| v["unassigned_shards"].as_u64() > Some(0))) else {
+        return Ok(None);
+    };
+    let body = json!({"index": index, "shard": shard, "primary": primary.is_some()});
+    let answer = match cluster.read(&Path::of(["_cluster", "allocation", "explain"]), Some(&body)) {
+        Ok(answer) => answer,
+        // It got assigned in between (400), or the service does not allow the question (401, 403).
+        Err(CallError::Server(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(decode(&answer))
+}
+
+fn decode(answer: &Value) -> Option<Explanation> {
+    if answer["current_state"] != "unassigned" {
+        return None;
+    }
+    let word = |v: &Value| v.as_str().unwrap_or_default().to_string();
+    let decision = word(&answer["can_allocate"]);
+    let info = &answer["unassigned_info"];
+    let mut text =
+        format!("[{}][{}] {}", word(&answer["index"]), answer["shard"], word(&answer["allocate_explanation"]));
+    text.push_str(&format!(" ({})", word(&info["reason"])));
+    if let Some(details) = info["details"].as_str() {
+        let details: String = details.chars().take(300).collect();
+        text.push_str(&format!(": {details}"));
+    }
+    let mut nodes = 0;
+    let mut copies = 0;
+    for node in answer["node_allocation_decisions"].as_array().into_iter().flatten() {
+        nodes += 1;
+        for decider in node["deciders"].as_array().into_iter().flatten() {
+            if decider["decision"] == "NO" {
+                if decider["decider"] == "same_shard" {
+                    copies += 1;
+                }
+                text.push_str(&format!("; {}: {}", word(&node["node_name"]), word(&decider["explanation"])));
+            }
+        }
+    }
+    let hopeless = matches!(decision.as_str(), "no" | "no_valid_shard_copy" | "no_attempt");
+    Some(Explanation { text, hopeless, too_few_nodes: hopeless && nodes > 0 && copies == nodes })
+}
+
+/// Whether an index is as wanted. `stuck` is the explanation, where something of it is not started.
+pub(crate) fn reached(health: &IndexHealth, wanted: Wanted, stuck: Option<&Explanation>) -> bool {
+    match wanted {
+        Wanted::Green => health.status == "green",
+        Wanted::Yellow | Wanted::Primaries => health.has_primaries(),
+        Wanted::Auto => {
+            let settled = health.has_primaries() && health.moving == 0;
+            health.status == "green" || settled && stuck.is_some_and(|s| s.too_few_nodes)
+        }
+    }
+}
+
+/// Looks that must agree, this long apart, before a shard that no node may take is believed to stay so.
+pub(crate) const AGREEING: u32 = 4;
+pub(crate) const APART: Duration = Duration::from_secs(1);
+
+pub(crate) fn wait(
+    cluster: &Cluster,
+    mut record: Health,
+    wanted: Wanted,
+    pace: &mut Pace,
+    io: &mut Io,
+) -> Result<Ended, Fault> {
+    let what = "health".to_string();
+    record.cluster = Some(cluster.identity()?.clone());
+    let mut hopeless = 0;
+    pace.restart(io);
+    loop {
+        let indices = record.indices.clone();
+        let seen = pace.until(io, |_| look(cluster, &indices)).map_err(|f| f.context(&what))?;
+        let missing: Vec<&String> =
+            indices.iter().filter(|name| !name.contains('*') && !seen.contains_key(*name)).collect();
+        if let Some(name) = missing.first() {
+            record.status = Some("red".into());
+            let fault = Fault::no(format!("no such index: {name}"))
+                .hint("servers call the health of a missing index red and let you wait for it");
+            return Ok((Record::Health(record), Some(fault)));
+        }
+        let chosen = |name: &str| {
+            indices.is_empty() || indices.iter().any(|i| es_client::Pattern::list(i).iter().any(|p| p.matches(name)))
+        };
+        let mine: Vec<(&String, &IndexHealth)> = seen.iter().filter(|(name, _)| chosen(name)).collect();
+        let mut waiting = Vec::new();
+        for (name, health) in &mine {
+            if reached(health, wanted, None) {
+                continue;
+            }
+            let stuck = if health.moving == 0 && health.unassigned > 0 {
+                pace.until(io, |_| explain(cluster, name)).map_err(|f| f.context(&what))?
+            } else {
+                None
+            };
+            if !reached(health, wanted, stuck.as_ref()) {
+                waiting.push(((*name).clone(), stuck));
+            }
+        }
+        record.status = Some(worst(mine.iter().map(|(_, h)| h.status.as_str())).to_string());
+        if waiting.is_empty() {
+            return Ok((Record::Health(record), None));
+        }
+        let stuck: Vec<&str> =
+            waiting.iter().filter_map(|(_, s)| s.as_ref().filter(|s| s.hopeless).map(|s| s.text.as_str())).collect();
+        hopeless = if stuck.is_empty() { 0 } else { hopeless + 1 };
+        if hopeless >= AGREEING {
+            let fault = Fault::no(format!("a shard cannot be allocated: {}", stuck.join("; ")));
+            return Ok((Record::Health(record), Some(fault)));
+        }
+        if io.shows_progress() {
+            let (done, all) = (mine.len() - waiting.len(), mine.len());
+            let status = record.status.clone().unwrap_or_default();
+            io.meter("health").show(0, 0, &format!("{status}, {done}/{all} indices as wanted"));
+        }
+        if hopeless > 0 {
+            io.sleep(APART);
+        }
+        pace.rest(io).map_err(|f| f.context(&what))?;
+    }
+}
+
+/// The worst of some healths.
+pub(crate) fn worst<'a>(all: impl Iterator<Item = &'a str>) -> &'a str {
+    let rank = |status: &str| match status {
+        "green" => 0,
+        "yellow" => 1,
+        _ => 2,
+    };
+    all.max_by_key(|status| rank(status)).unwrap_or("green")
+}
