@@ -20,8 +20,8 @@ RELEASE = $(TARGET_DIR)/release
 BED = $(RELEASE)/es-testbed
 
 .DEFAULT_GOAL = build
-.PHONY: help build bed demo demo-s3 demo-stop test check lint shellcheck unit signing bench doc install uninstall dist clean \
-	migrate snapshot restore compare prerequisites
+.PHONY: help build bed demo demo-s3 test check lint shellcheck unit signing bench doc install uninstall dist clean \
+	migrate snapshot restore compare
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -94,7 +94,7 @@ install: build ## Installs tools, script, man pages and completions under PREFIX
 	install -m 644 $(TARGET_DIR)/doc-out/completions/*.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
 
 uninstall: ## Removes what install put there
-	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(TOOLS) es-migrate) $(DESTDIR)$(MANDIR)/man7/es-migrate.7
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(TOOLS) es-migrate) $(DESTDIR)$(MANDIR)/man7/es-migrate.7 $(DESTDIR)$(MANDIR)/man1/es-migrate.1
 	for t in $(TOOLS); do rm -f $(DESTDIR)$(MANDIR)/man1/$$t.1 $(DESTDIR)$(DATADIR)/bash-completion/completions/$$t.bash $(DESTDIR)$(DATADIR)/zsh/site-functions/_$$t $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/$$t.fish; done
 
 dist: ## Builds what is shipped, smaller and slower to link

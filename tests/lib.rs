@@ -1,1 +1,89 @@
-//! Pipelines of the tools on real servers. `make test` gives them a bed of servers; without one they fail and say so.
+//! What the tests on real servers share: scripts with the tools on their PATH, and servers that are asked.
+#![allow(clippy::missing_panics_doc)] // helpers of tests panic as tests do
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use es_testkit::bed::{self, Server};
+use es_testkit::tool::{Output, Tool, bin_directory, program_at};
+use serde_json::{Value, json};
+
+/// The source and the target of the original migration, 5.5.2 and 6.1.2, for one test at a time: these versions take one
+/// snapshot, and one restore, at a time.
+pub struct Original {
+    /// Elasticsearch 5.5.2.
+    pub source: Server,
+    /// Elasticsearch 6.1.2.
+    pub target: Server,
+    _turn: MutexGuard<'static, ()>,
+}
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Waits for this test's turn at the original pair.
+#[must_use]
+pub fn original() -> Original {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let source = bed::server("elasticsearch-5.5.2");
+    let target = bed::server("elasticsearch-6.1.2");
+    assert_eq!(source.repository_root, target.repository_root);
+    Original { source, target, _turn: turn }
+}
+
+/// Runs a script with the tools on its PATH and both clusters in its environment.
+#[must_use]
+pub fn shell(script: &str, source: &Server, target: &Server) -> Tool {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts");
+    let path = format!("{}:{}:/usr/bin:/bin", bin_directory().display(), scripts.display());
+    program_at("/bin/sh")
+        .args(["-c", script])
+        .env("PATH", path)
+        .env("ES_SOURCE_URL", &source.url)
+        .env("ES_TARGET_URL", &target.url)
+        .limit(Duration::from_mins(4))
+}
+
+/// Runs a script to its end.
+#[must_use]
+pub fn run(script: &str, source: &Server, target: &Server) -> Output {
+    shell(script, source, target).run()
+}
+
+/// Asks a server that must not refuse.
+#[expect(clippy::must_use_candidate, reason = "what the server does is the use")]
+pub fn ask(server: &Server, method: &str, path: &str, body: Option<&Value>) -> Value {
+    let (status, answer) = server.call(method, path, body);
+    assert!(status < 300, "{method} {path}: {status} {answer}");
+    answer
+}
+
+/// Puts a few documents into an index.
+pub fn put_documents(server: &Server, index: &str, documents: u32) {
+    for number in 0..documents {
+        // `_doc` as the type suits every version that has types from 6.2 on; 5.x and 6.1 take `doc`.
+        let kind = if server.version.starts_with("5.") || server.version.starts_with("6.1") { "doc" } else { "_doc" };
+        ask(server, "PUT", &format!("/{index}/{kind}/{number}"), Some(&json!({"n": number, "이름": "자바카페"})));
+    }
+    ask(server, "POST", &format!("/{index}/_refresh"), None);
+    // A snapshot of a primary that is not started is another test's matter.
+    eventually(&format!("{index} with its primaries"), || {
+        ask(server, "GET", &format!("/_cluster/health/{index}"), None)["status"] != "red"
+    });
+}
+
+/// Target index and verdict of each count.
+#[must_use]
+pub fn verdicts(output: &Output) -> Vec<(String, String)> {
+    let word = |v: &Value| v.as_str().unwrap_or_default().to_string();
+    output.json_lines().iter().map(|r| (word(&r["target_index"]), word(&r["verdict"]))).collect()
+}
+
+/// Waits until something is so; never longer than half a minute.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(30), "{what}: not after half a minute");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

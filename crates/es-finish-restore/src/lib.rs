@@ -51,17 +51,30 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
         fit(&restore, args)?;
         restores.push(restore);
     }
-    for mut restore in restores {
+    for (done, mut restore) in restores.into_iter().enumerate() {
         let what = format!("settings of {}/{}", restore.repository, restore.snapshot);
-        let target = Cluster::open(Role::Target, args.cluster.url.as_deref(), restore.cluster.as_ref(), io.listener())?;
-        if let Some(known) = &restore.cluster {
-            target.expect(known)?;
+        if let Err(fault) = one(args, &mut restore, io) {
+            if done > 0 {
+                // A later stage of a plain pipe must not take the others for the whole.
+                restore.state = RestoreState::Failed;
+                restore.failures.push(format!("its settings were not put back: {fault}"));
+                io.emit(&Record::Restore(restore))?;
+            }
+            return Err(fault.context(what).into());
         }
-        finish(args, &target, &mut restore, io).map_err(|f| f.context(&what))?;
-        restore.steps.push(io.step(target.requests(), target.retries()));
         io.emit(&Record::Restore(restore))?;
     }
     Ok(Exit::Ok)
+}
+
+fn one(args: &Args, restore: &mut Restore, io: &mut Io) -> Result<(), Fault> {
+    let target = Cluster::open(Role::Target, args.cluster.url.as_deref(), restore.cluster.as_ref(), io.listener())?;
+    if let Some(known) = &restore.cluster {
+        target.expect(known)?;
+    }
+    finish(args, &target, restore, io)?;
+    restore.steps.push(io.step(target.requests(), target.retries()));
+    Ok(())
 }
 
 /// Whether a record may be built on.

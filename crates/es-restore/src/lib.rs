@@ -108,27 +108,76 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
     let plan = args.plan.as_deref().map(es_cli::read_plan).transpose()?;
     let snapshots = input(args, io)?;
     let target = Cluster::open(Role::Target, args.clusters.target_url.as_deref(), None, io.listener())?;
-    for mut snapshot in snapshots {
-        if let Some(repository) = &args.repository {
-            snapshot.repository.clone_from(repository);
-        }
-        let what = format!("restore of {}/{}", snapshot.repository, snapshot.snapshot);
-        fit(&snapshot, args.partial).map_err(|f| f.context(&what))?;
-        if args.dry_run {
-            let groups = groups(args, plan.as_deref(), &snapshot.indices)?;
-            for group in &groups {
+    // All are looked at before anything is started on the strength of one.
+    for snapshot in &snapshots {
+        fit(snapshot, args.partial).map_err(|f| f.context(what(args, snapshot)))?;
+    }
+    if args.dry_run {
+        for mut snapshot in snapshots {
+            snapshot.repository = repository(args, &snapshot);
+            for group in &groups(args, plan.as_deref(), &snapshot.indices)? {
                 io.emit(&target.request_record(Method::Post, &path(&snapshot), &body(args, group, &settings)))?;
             }
-            continue;
         }
-        known_to(&target, &mut snapshot, args.partial).map_err(|f| f.context(&what))?;
-        remember(args, &mut snapshot, io)?;
-        for group in groups(args, plan.as_deref(), &snapshot.indices).map_err(|f| f.context(&what))? {
-            let record = one(args, &target, &snapshot, &group, &settings, io).map_err(|f| f.context(&what))?;
-            io.emit(&Record::Restore(record))?;
+        return Ok(Exit::Ok);
+    }
+    let mut started = 0;
+    for mut snapshot in snapshots {
+        let what = what(args, &snapshot);
+        snapshot.repository = repository(args, &snapshot);
+        let outcome = restore(args, &target, &mut snapshot, plan.as_deref(), &settings, &mut started, io);
+        if let Err(fault) = outcome {
+            if started > 0 {
+                // A later stage of a plain pipe must not take what was started for the whole.
+                io.emit(&not_started(&target, &snapshot, &fault))?;
+            }
+            return Err(fault.context(&what).into());
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Restores one snapshot, a record a request.
+fn restore(
+    args: &Args,
+    target: &Cluster,
+    snapshot: &mut Snapshot,
+    plan: Option<&[PlanRow]>,
+    settings: &Map<String, Value>,
+    started: &mut usize,
+    io: &mut Io,
+) -> Result<(), Fault> {
+    known_to(target, snapshot, args.partial)?;
+    remember(args, snapshot, io)?;
+    for group in groups(args, plan, &snapshot.indices)? {
+        let record = one(args, target, snapshot, &group, settings, io)?;
+        io.emit(&Record::Restore(record))?;
+        *started += 1;
+    }
+    Ok(())
+}
+
+fn repository(args: &Args, snapshot: &Snapshot) -> String {
+    args.repository.clone().unwrap_or_else(|| snapshot.repository.clone())
+}
+
+fn what(args: &Args, snapshot: &Snapshot) -> String {
+    format!("restore of {}/{}", repository(args, snapshot), snapshot.snapshot)
+}
+
+/// The record of what was not started.
+fn not_started(target: &Cluster, snapshot: &Snapshot, fault: &Fault) -> Record {
+    Record::Restore(Restore {
+        repository: snapshot.repository.clone(),
+        snapshot: snapshot.snapshot.clone(),
+        uuid: snapshot.uuid.clone(),
+        state: RestoreState::Failed,
+        cluster: target.identity().ok().cloned(),
+        source: snapshot.cluster.clone(),
+        failures: vec![format!("not started: {fault}")],
+        steps: snapshot.steps.clone(),
+        ..Restore::default()
+    })
 }
 
 fn input(args: &Args, io: &Io) -> Result<Vec<Snapshot>, Fault> {

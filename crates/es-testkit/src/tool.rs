@@ -173,6 +173,7 @@ impl Tool {
     /// If it does not start.
     #[must_use]
     pub fn spawn(self) -> Running {
+        use std::os::unix::process::CommandExt;
         let mut command = Command::new(&self.program);
         command
             .args(&self.args)
@@ -183,6 +184,8 @@ impl Tool {
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .current_dir(self.home.path())
             .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+            // Its own process group, so that a test can kill it with everything that it started.
+            .process_group(0)
             .stdout(match self.stdout {
                 Out::Collected => Stdio::piped(),
                 Out::Full => must("the full disk", fs::File::options().write(true).open("/dev/full")).into(),
@@ -273,6 +276,28 @@ impl Running {
         self.wait()
     }
 
+    /// Kills it and everything that it started, as a machine that fails does.
+    ///
+    /// # Panics
+    /// As [`Running::wait`] does.
+    #[must_use]
+    pub fn kill_group(self) -> Output {
+        kill_all(&self.child);
+        self.wait()
+    }
+
+    /// SIGKILL to the processes that it started itself, and not to it. Says how many there were.
+    #[expect(clippy::must_use_candidate, reason = "the killing itself is the use")]
+    pub fn kill_children(&self) -> usize {
+        use rustix::process::{Pid, Signal, kill_process};
+        let children = children(self.pid());
+        for child in children.iter().filter_map(|child| i32::try_from(*child).ok().and_then(Pid::from_raw)) {
+            // It may have ended by itself in this very moment.
+            let _ = kill_process(child, Signal::KILL);
+        }
+        children.len()
+    }
+
     /// Waits for its end.
     ///
     /// # Panics
@@ -284,7 +309,7 @@ impl Running {
                 break status;
             }
             if Instant::now() > self.until {
-                let _ = self.child.kill();
+                kill_all(&self.child);
                 let _ = self.child.wait();
                 let (stdout, stderr) = self.streams();
                 let limit = self.limit;
@@ -308,9 +333,22 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
-            let _ = self.child.kill();
+            kill_all(&self.child);
             let _ = self.child.wait();
         }
+    }
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let all = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    all.split_whitespace().filter_map(|child| child.parse().ok()).collect()
+}
+
+/// SIGKILL to a child and to all that it started: it leads a process group. What has ended already is no fault.
+fn kill_all(child: &Child) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let _ = kill_process_group(group, Signal::KILL);
     }
 }
 
@@ -494,6 +532,31 @@ mod tests {
         let mut running = sh("exec sleep 60").spawn();
         assert!(running.is_running());
         running.kill().exit(137);
+    }
+
+    #[test]
+    fn a_group_is_killed_with_everything_in_it() {
+        let mut running = sh("sleep 60 & sleep 60; :").spawn();
+        let pid = running.pid();
+        while children(pid).len() < 2 {
+            assert!(running.is_running());
+        }
+        let children = children(pid);
+        running.kill_group().exit(137);
+        let gone = |pid: &u32| !Path::new(&format!("/proc/{pid}/exe")).exists();
+        let until = Instant::now() + Duration::from_secs(5);
+        while !children.iter().all(gone) {
+            assert!(Instant::now() < until, "still there: {children:?}");
+        }
+    }
+
+    #[test]
+    fn children_are_killed_and_their_parent_goes_on() {
+        let mut running = sh("sleep 60; echo $?").spawn();
+        while running.kill_children() == 0 {
+            assert!(running.is_running());
+        }
+        running.wait().exit(0).stdout("137\n");
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod snapshot;
 use clap::Args as ClapArgs;
 use es_cli::{Exit, Fault, Io};
 use es_client::{Cluster, ClusterArgs, ENVIRONMENT};
-use es_records::{ClusterId, Health, Record, Role, Snapshot};
+use es_records::{ClusterId, Health, Record, RestoreState, Role, Snapshot, State};
 use pace::Pace;
 use std::time::Duration;
 
@@ -85,39 +85,70 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
     let mut clusters: Vec<Cluster> = Vec::new();
     let mut pace = Pace::new(args.interval, args.patience, args.timeout);
     let mut worst = Exit::Ok;
-    for record in records {
-        let (role, known) = about(&record, args)?;
-        let place = if let Some(place) = clusters.iter().position(|c| c.role() == role) {
-            place
-        } else {
-            clusters.push(Cluster::open(role, args.cluster.url.as_deref(), known.as_ref(), io.listener())?);
-            clusters.len() - 1
+    for (done, record) in records.into_iter().enumerate() {
+        let (record, fault) = match wait(args, record.clone(), &mut clusters, &mut pace, io) {
+            Ok(ended) => ended,
+            Err(fault) => {
+                if done > 0 {
+                    // A later stage of a plain pipe must not take the others for the whole.
+                    io.emit(&unsettled(record))?;
+                }
+                return Err(fault.into());
+            }
         };
-        let cluster = &clusters[place];
-        pace.until(io, |_| cluster.identity().cloned().map_err(es_client::CallError::Fault))?;
-        if let Some(known) = &known {
-            cluster.expect(known)?;
-        }
-        let (mut record, fault) = match record {
-            Record::Snapshot(snapshot) => snapshot::wait(cluster, snapshot, &mut pace, io)?,
-            Record::Restore(restore) => restore::wait(cluster, restore, args.health, &mut pace, io)?,
-            Record::Health(health) => health::wait(cluster, health, args.health, &mut pace, io)?,
-            other => (other, None),
-        };
-        io.end_meter();
-        let step = io.step(cluster.requests(), cluster.retries());
-        match &mut record {
-            Record::Snapshot(r) => r.steps.push(step),
-            Record::Restore(r) => r.steps.push(step),
-            Record::Health(r) => r.steps.push(step),
-            Record::Repository(_) | Record::Count(_) => {}
-        }
         io.emit(&record)?;
         if let Some(fault) = fault {
             worst = worst.worst(io.report(&fault));
         }
     }
     Ok(worst)
+}
+
+/// Waits for one record.
+fn wait(
+    args: &Args,
+    record: Record,
+    clusters: &mut Vec<Cluster>,
+    pace: &mut Pace,
+    io: &mut Io,
+) -> Result<Ended, Fault> {
+    let (role, known) = about(&record, args)?;
+    let place = if let Some(place) = clusters.iter().position(|c| c.role() == role) {
+        place
+    } else {
+        clusters.push(Cluster::open(role, args.cluster.url.as_deref(), known.as_ref(), io.listener())?);
+        clusters.len() - 1
+    };
+    let cluster = &clusters[place];
+    pace.until(io, |_| cluster.identity().cloned().map_err(es_client::CallError::Fault))?;
+    if let Some(known) = &known {
+        cluster.expect(known)?;
+    }
+    let (mut record, fault) = match record {
+        Record::Snapshot(snapshot) => snapshot::wait(cluster, snapshot, pace, io)?,
+        Record::Restore(restore) => restore::wait(cluster, restore, args.health, pace, io)?,
+        Record::Health(health) => health::wait(cluster, health, args.health, pace, io)?,
+        other => (other, None),
+    };
+    io.end_meter();
+    let step = io.step(cluster.requests(), cluster.retries());
+    match &mut record {
+        Record::Snapshot(r) => r.steps.push(step),
+        Record::Restore(r) => r.steps.push(step),
+        Record::Health(r) => r.steps.push(step),
+        Record::Repository(_) | Record::Count(_) => {}
+    }
+    Ok((record, fault))
+}
+
+/// A record whose wait was broken off: nobody knows that it is final.
+fn unsettled(mut record: Record) -> Record {
+    match &mut record {
+        Record::Snapshot(r) if r.state == State::Success => r.state = State::InProgress,
+        Record::Restore(r) if r.state == RestoreState::Success => r.state = RestoreState::InProgress,
+        _ => {}
+    }
+    record
 }
 
 /// What to wait for: the flags' wish, or the records of standard input.
