@@ -14,13 +14,13 @@ KEEP =
 TOOLS = es-sign-request es-iam-policy es-register-repository es-snapshot es-wait es-restore es-finish-restore es-compare-counts
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 CACHE = $(or $(ES_MIGRATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/es-migrate)
-SCRIPTS = scripts/es-migrate scripts/demo scripts/demo-s3 scripts/prerequisites scripts/bench/original.sh .ci/run
+SCRIPTS = scripts/es-migrate scripts/demo scripts/demo-s3 scripts/prerequisites scripts/bench/original.sh tests/signing/run.sh .ci/run
 TOOL_PACKAGES = $(addprefix -p ,$(TOOLS))
 RELEASE = $(TARGET_DIR)/release
 BED = $(RELEASE)/es-testbed
 
 .DEFAULT_GOAL = build
-.PHONY: help build bed demo demo-s3 test check lint shellcheck unit bench doc install uninstall dist clean \
+.PHONY: help build bed demo demo-s3 test check lint shellcheck unit signing bench doc install uninstall dist clean \
 	migrate snapshot restore compare
 
 help: ## Lists the targets
@@ -44,9 +44,15 @@ test: check ## Lints, then all tests, on real servers too
 	@sh scripts/prerequisites cargo java mvn
 	$(CARGO) build --locked --workspace --bins $(FEATURES)
 	$(TARGET_DIR)/debug/es-testbed run -- $(CARGO) test --locked --workspace $(FEATURES)
+	tests/signing/run.sh $(abspath $(TARGET_DIR))/debug
 
 unit: ## Tests that need no server
 	$(CARGO) test --locked --workspace $(FEATURES) --exclude es-tests
+
+signing: ## es-sign-request against botocore (SEED, REQUESTS), and through curl to the AWS edge (LARGEST bytes)
+	@sh scripts/prerequisites cargo python3 curl
+	$(CARGO) build --locked -p es-sign-request -p es-iam-policy
+	tests/signing/run.sh $(abspath $(TARGET_DIR))/debug
 
 check: lint shellcheck ## Everything but the tests
 

@@ -6,6 +6,7 @@ stand-in of the AWS edge verifies with botocore. 0 failures, or exit 1.
 
 import argparse
 import hashlib
+import http.server
 import json
 import os
 import pathlib
@@ -14,6 +15,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import urllib.parse
 import urllib.request
 
@@ -24,10 +27,37 @@ PATHS = ["", "/", "//a//b", "/<logs-{now/d}>/_search", "/a,-b*/_count", "/100%/x
 QUERIES = ["", "?a=1&a=&b&a=0", "?q=a+b%20c&x=*,:", "?é=ü&filter_path=**.x", "?q=[1]{2}|3"]
 
 
+class Node(http.server.BaseHTTPRequestHandler):
+    """A node behind the edge: remembers repositories, and is slow where it is asked to be."""
+
+    repositories = {}
+
+    def log_message(self, *_):
+        pass
+
+    def do(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        name = self.path.removeprefix("/_snapshot").strip("/").split("?")[0]
+        if self.path.startswith("/slow"):
+            time.sleep(3)
+        answer = {"acknowledged": True}
+        if self.path.startswith("/_snapshot") and self.command == "GET":
+            answer = {n: r for n, r in self.repositories.items() if name in ("", n)}
+        elif self.path.startswith("/_snapshot"):
+            self.repositories[name] = json.loads(body)
+        data = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_PUT = do_POST = do
+
+
 class Edge:
-    def __init__(self, service, keys, largest):
+    def __init__(self, service, keys, largest, *more):
         command = [sys.executable, HERE.parent / "servers" / "aws-edge" / "aws_edge.py", "--region", "us-east-1", "--service", service,
-                   "--max-body", str(largest + 1), "--print-url"]
+                   "--max-body", str(largest + 1), "--print-url", *more]
         environment = {"PATH": os.environ["PATH"], "AWS_EDGE_KEYS": keys}
         self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         self.url = json.loads(self.child.stdout.readline())["url"]
@@ -139,7 +169,49 @@ def main():
             passed += 199
             print(json.dumps({"service": service, "passed": passed}), flush=True)
     refusals(args, keys)
+    gateway(args, keys)
     return 0
+
+
+def gateway(args, keys):
+    """What the edge does beside verifying: paths, repositories, limits, the gateway's patience."""
+    node = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Node)
+    threading.Thread(target=node.serve_forever, daemon=True).start()
+    with tempfile.TemporaryDirectory() as root:
+        os.mkdir(os.path.join(root, "javacafe"))
+        more = ["--upstream", f"http://127.0.0.1:{node.server_address[1]}", "--bucket-root", root, "--gateway-timeout", "1",
+                "--deny-pass-role", "Forbidden"]
+        with Edge("es", keys, 10 << 20, *more) as edge:
+
+            def ask(what, status, says, path, *flags):
+                code, text = curl(tool(args, ["--service", "es", "--format", "curl", *flags, edge.url + path]))
+                assert code == status and says in text, f"{what}: {code} {text}"
+                print(json.dumps({"gateway": what, "status": code}), flush=True)
+                return text
+
+            def repository(**settings):
+                body = {"type": "s3", "settings": {"bucket": "javacafe", "region": "us-east-1", **settings}}
+                return ["-X", "POST", "-H", "content-type: application/json", "--data", json.dumps(body)]
+
+            role = {"role_arn": "arn:aws:iam::123456789012:role/es"}
+            ask("a path that is closed", 401, "Your request: '/_cluster/reroute' is not allowed.", "/_cluster/reroute", "-X", "POST")
+            ask("a repository without role_arn", 400, "settings.role_arn is needed", "/_snapshot/javacafe-es-backup", *repository())
+            ask("a reserved name", 403, "cs-", "/_snapshot/cs-mine", *repository(**role))
+            ask("a role that may not be passed", 403, "iam:PassRole", "/_snapshot/x", *repository(role_arn="arn:aws:iam::123456789012:role/Forbidden"))
+            ask("a repository", 200, "acknowledged", "/_snapshot/javacafe-es-backup", *repository(base_path="a/b", **role))
+            assert Node.repositories["javacafe-es-backup"] == {"type": "fs", "settings": {"location": os.path.join(root, "javacafe/a/b")}}
+            shown = json.loads(ask("all repositories", 200, "cs-automated", "/_snapshot"))
+            assert shown["javacafe-es-backup"]["type"] == "s3" and shown["javacafe-es-backup"]["settings"]["base_path"] == "a/b", shown
+            ask("patience", 504, "GATEWAY_TIMEOUT", "/slow")
+            edge.turn(throttle=1)
+            ask("throttled", 429, "Too Many Requests", "/")
+            edge.turn(throttle=1, throttle_status=403)
+            ask("throttled as 403", 403, "throttled", "/")
+            large = os.path.join(root, "large")
+            with open(large, "wb") as file:
+                file.truncate((10 << 20) + 2)
+            ask("too large", 413, "exceeded", "/_bulk", "--data", f"@{large}")
+    node.shutdown()
 
 
 def refusals(args, keys):

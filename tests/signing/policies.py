@@ -21,7 +21,8 @@ def check(kind, document, read_only, published):
     for statement in policy.statements:
         assert statement.effect == "Allow" and statement.actions
         for resource in statement.resources:
-            if resource != "*":
+            # A trust policy has no resource.
+            if resource not in (None, "*"):
                 assert not ARN(resource).error, resource
         if kind == "caller" and "iam:passrole" in {a.lower() for a in statement.actions}:
             assert all(ARN(r).tech == "iam" for r in statement.resources), statement.resources

@@ -11,7 +11,7 @@ bin=$1
 shift
 [ $# -gt 0 ] || set -- differential hop policies
 
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/es-migrate
+cache=${ES_MIGRATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/es-migrate}
 venv=$cache/python-$(cksum <"$here/requirements.txt" | cut -d ' ' -f 1)
 if [ ! -e "$venv/complete" ]; then
     python3 -m venv "$venv"

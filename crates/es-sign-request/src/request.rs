@@ -18,7 +18,7 @@ pub(crate) struct Request {
 impl Request {
     /// Reads one line of standard input.
     pub(crate) fn parse(line: &[u8]) -> Result<Self, Fault> {
-        let mut record: Map<String, Value> = serde_json::from_slice(line).map_err(|error| {
+        let mut record: Map<String, Value> = serde_json::from_slice(line.trim_ascii_end()).map_err(|error| {
             let why = error.to_string();
             let why = why.split(" at line ").next().unwrap_or_default();
             Fault::usage(format!("{why} (column {})", error.column())).hint("each line must be one request record")

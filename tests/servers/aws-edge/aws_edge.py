@@ -106,16 +106,13 @@ def epoch(text):
 def signature(method, url, headers, names, body, key, secret, token, region, service, when, payload=None):
     """What botocore computes for the request that arrived: canonical request, string to sign, signature."""
     kept = [(n, v) for n, v in headers if canonical_name(n) in names]
-    request = AWSRequest(method=method, url=url, data=body)
-    for name, value in kept:
-        request.headers.add_header(name, value)
+    request = AWSRequest(method=method, url=url)
     request.context["timestamp"] = when
-    request.context["payload_signing_enabled"] = True
     auth = SigV4Auth(Credentials(key, secret, token or None), service, region)
     # botocore leaves some headers out; the list of the request decides.
     message = http.client.HTTPMessage()
     for name, value in kept:
-        message[name] = value
+        message[canonical_name(name)] = value
 
     parts = urllib.parse.urlsplit(url)
     lines = [method.upper()]
@@ -337,7 +334,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 edge.throttle -= 1
                 words = "429 Too Many Requests" if edge.throttle_status == 429 else "Request throttled due to too many requests"
                 raise Refused(edge.throttle_status, words, "Message" if edge.throttle_status != 429 else "message")
-        plain = urllib.parse.unquote(path)
+        plain = re.sub("/+", "/", urllib.parse.unquote(path))
         allow(self.command, plain)
         sent = map_repository(edge, self.command, path, body)
         if edge.args.upstream is None:
