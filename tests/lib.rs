@@ -1,6 +1,5 @@
 //! What the tests on real servers share: scripts with the tools on their PATH, and servers that are asked.
-#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
-#![allow(clippy::missing_panics_doc)] // helpers of tests panic as tests do
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)] // helpers of tests panic as tests do
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
