@@ -35,13 +35,14 @@ bed:
 	$(CARGO) build --release --locked $(TOOL_PACKAGES) -p es-testkit $(FEATURES)
 
 demo: bed ## Moves N documents from 5.5.2 to 6.1.2, on real servers it starts itself (KEEP=1 leaves them up)
+	@sh scripts/prerequisites python3 venv curl
 	PATH="$(abspath $(RELEASE)):$$PATH" $(BED) run $(if $(KEEP),--keep) -- sh scripts/demo $(N)
 
 demo-s3: bed ## The same from OpenSearch to OpenSearch, through S3
 	PATH="$(abspath $(RELEASE)):$$PATH" $(BED) run $(if $(KEEP),--keep) -- sh scripts/demo-s3 $(N)
 
 test: check ## Lints, then all tests, on real servers too
-	@sh scripts/prerequisites cargo java mvn
+	@sh scripts/prerequisites cargo java mvn python3 venv curl
 	$(CARGO) build --locked --workspace --bins $(FEATURES)
 	$(TARGET_DIR)/debug/es-testbed run -- $(CARGO) test --locked --workspace $(FEATURES)
 	tests/signing/run.sh $(abspath $(TARGET_DIR))/debug
@@ -50,7 +51,7 @@ unit: ## Tests that need no server
 	$(CARGO) test --locked --workspace $(FEATURES) --exclude es-tests
 
 signing: ## es-sign-request against botocore (SEED, REQUESTS), and through curl to the AWS edge (LARGEST bytes)
-	@sh scripts/prerequisites cargo python3 curl
+	@sh scripts/prerequisites cargo python3 venv curl
 	$(CARGO) build --locked -p es-sign-request -p es-iam-policy
 	tests/signing/run.sh $(abspath $(TARGET_DIR))/debug
 
@@ -68,7 +69,7 @@ shellcheck:
 	@PATH="$$PATH:$(CACHE)/shellcheck/bin"; export PATH; shellcheck $(SCRIPTS) && for s in $(SCRIPTS); do case $$s in .ci/*) bash -n $$s ;; *) sh -n $$s ;; esac || exit 1; done
 
 bench: bed ## Times the move beside curl, elasticdump and a scroll loop; writes docs/benchmarks.md
-	@sh scripts/prerequisites python3 curl npm
+	@sh scripts/prerequisites python3 venv curl npm
 	PATH="$(abspath $(RELEASE)):$$PATH" ES_TESTBED_BENCH=1 $(BED) run -- python3 scripts/bench/bench.py --documents $(BENCH_N)
 
 # The parts of a move by themselves; ES_SOURCE_URL and ES_TARGET_URL are in the environment.

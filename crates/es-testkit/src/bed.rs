@@ -59,6 +59,40 @@ pub struct S3 {
     pub pid: u32,
 }
 
+/// A running stand-in for the AWS edge, which hands on what is signed with its keys to the server behind it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Edge {
+    /// The name it was started under.
+    pub name: String,
+    /// Where it answers, without a trailing slash.
+    pub url: String,
+    /// The access key it knows from the start.
+    pub access_key: String,
+    /// The secret that goes with it.
+    pub secret_key: String,
+    /// The process.
+    pub pid: u32,
+    /// How it was started.
+    #[serde(flatten)]
+    pub options: EdgeOptions,
+}
+
+/// How to start a stand-in for the AWS edge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdgeOptions {
+    /// URL of the server behind it.
+    pub upstream: String,
+    /// Buckets are directories below this, which the server behind must be allowed to use; the bed's own shared
+    /// directory if unset.
+    pub bucket_root: Option<PathBuf>,
+    /// A bucket to make.
+    pub bucket: String,
+    /// The region requests are to be signed for.
+    pub region: String,
+    /// How long a request may take before it is cut, in milliseconds: a minute in life.
+    pub gateway_timeout_ms: u64,
+}
+
 /// How to start a server, beyond which one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
@@ -109,6 +143,35 @@ pub fn s3(name: &str, bucket: &str) -> S3 {
     match Client::from_env().and_then(|client| client.start_s3(name, bucket)) {
         Ok(s3) => s3,
         Err(error) => panic!("{error:#}"),
+    }
+}
+
+/// A stand-in for the AWS edge under this name.
+///
+/// # Panics
+/// Without a bed, or if it does not come up.
+#[must_use]
+pub fn edge(name: &str, options: &EdgeOptions) -> Edge {
+    match Client::from_env().and_then(|client| client.start_edge(name, options)) {
+        Ok(edge) => edge,
+        Err(error) => panic!("{error:#}"),
+    }
+}
+
+impl Edge {
+    /// What it was asked and what it refused; with knobs (see `aws_edge.py`), turns them first.
+    ///
+    /// # Panics
+    /// If it gives no answer.
+    #[expect(clippy::must_use_candidate, reason = "turning a knob is a use")]
+    pub fn turn(&self, knobs: Option<&Value>) -> Value {
+        let method = if knobs.is_some() { "POST" } else { "GET" };
+        let agent = crate::http::agent(Duration::from_mins(1));
+        match crate::http::call(&agent, method, &format!("{}/_edge", self.url), knobs) {
+            Ok((200, told)) => told,
+            Ok((status, said)) => panic!("/_edge: {status} {said}"),
+            Err(error) => panic!("{error:#}"),
+        }
     }
 }
 
@@ -193,6 +256,12 @@ impl Client {
 
     pub(crate) fn start_s3(&self, name: &str, bucket: &str) -> Result<S3> {
         let answer = self.ask(&json!({"do": "start-s3", "name": name, "bucket": bucket}))?;
+        Ok(serde_json::from_value(answer)?)
+    }
+
+    pub(crate) fn start_edge(&self, name: &str, options: &EdgeOptions) -> Result<Edge> {
+        cache::prepare_edge()?;
+        let answer = self.ask(&json!({"do": "start-edge", "name": name, "options": options}))?;
         Ok(serde_json::from_value(answer)?)
     }
 

@@ -59,6 +59,52 @@ pub(crate) fn prepare(entry: &Entry) -> Result<Prepared> {
     })
 }
 
+/// The stand-in for the AWS edge, and what it is made of.
+const EDGE: &str = include_str!("../../../tests/servers/aws-edge/aws_edge.py");
+const EDGE_REQUIREMENTS: &str = include_str!("../../../tests/servers/aws-edge/requirements.txt");
+
+/// The interpreter and the script of the stand-in for the AWS edge.
+#[derive(Debug)]
+pub(crate) struct PreparedEdge {
+    /// The interpreter of a virtual environment that has what the script imports.
+    pub(crate) python: PathBuf,
+    /// The script's text, which the bed writes beside the server's log.
+    pub(crate) script: &'static str,
+}
+
+/// Makes sure that what the stand-in for the AWS edge imports is in the cache.
+pub(crate) fn prepare_edge() -> Result<PreparedEdge> {
+    let packages = directory()?.join("servers").join(format!("aws-edge-{:016x}", hash(&[EDGE_REQUIREMENTS])));
+    once(&packages, install_packages).context("installing what the AWS edge imports")?;
+    Ok(PreparedEdge { python: packages.join("bin/python"), script: EDGE })
+}
+
+/// A virtual environment: its interpreter finds its packages beside itself, so it can be renamed into place.
+fn install_packages(draft: &Path) -> Result<()> {
+    let requirements = tempfile::NamedTempFile::new()?;
+    fs::write(requirements.path(), EDGE_REQUIREMENTS)?;
+    let mut venv = Command::new("python3");
+    venv.args(["-m", "venv"]).arg(draft);
+    run(venv, "python3 -m venv", "python3 with its venv module makes the AWS edge: `apt-get install python3-venv`")?;
+    let mut pip = Command::new(draft.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(requirements.path());
+    run(pip, "pip", "the virtual environment has no interpreter")
+}
+
+/// Runs a command to its end, quietly; what it said is in the error if it fails.
+fn run(mut command: Command, name: &str, missing: &str) -> Result<()> {
+    let output = match command.stdin(Stdio::null()).output() {
+        Ok(output) => output,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!("no {name}: {missing}"),
+        Err(error) => return Err(error).with_context(|| format!("running {name}")),
+    };
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        bail!("{name} ended with {}:\n{}", output.status, String::from_utf8_lossy(&said).trim());
+    }
+    Ok(())
+}
+
 fn directory() -> Result<PathBuf> {
     if let Some(directory) = env::var_os("ES_MIGRATE_CACHE").filter(|value| !value.is_empty()) {
         return Ok(PathBuf::from(directory));
@@ -96,24 +142,13 @@ fn fetch(entry: &Entry, jdk: &Jdk, draft: &Path) -> Result<()> {
     let library = draft.join("lib");
     let modules = draft.join("modules");
     fs::create_dir_all(&modules)?;
-    let output = Command::new("mvn")
-        .args(["-q", "-B", "-f"])
+    let mut mvn = Command::new("mvn");
+    mvn.args(["-q", "-B", "-f"])
         .arg(&pom)
         .arg("dependency:copy-dependencies")
         .arg(format!("-DoutputDirectory={}", library.display()))
-        .env("JAVA_HOME", &jdk.home)
-        .stdin(Stdio::null())
-        .output();
-    let output = match output {
-        Ok(output) => output,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            bail!("no mvn on PATH, and it fetches the servers: install it, e.g. with `apt-get install maven`")
-        }
-        Err(error) => return Err(error).context("running mvn"),
-    };
-    if !output.status.success() {
-        bail!("mvn ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stdout).trim());
-    }
+        .env("JAVA_HOME", &jdk.home);
+    run(mvn, "mvn", "it fetches the servers: install it, e.g. with `apt-get install maven`")?;
     for file in fs::read_dir(&library)? {
         let name = file?.file_name();
         if entry.is_module_jar(&name.to_string_lossy()) {

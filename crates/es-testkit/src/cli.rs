@@ -15,11 +15,13 @@ use clap::{Args, Parser, Subcommand};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::bed::{Client, Options, SOCKET};
+use crate::bed::{Client, EdgeOptions, Options, SOCKET};
 use crate::catalogue::{Entry, SERVERS};
 use crate::generator::Plan;
 use crate::{cache, daemon, s3};
 
+/// The stand-in for the AWS edge, which is no server of the catalogue: it is in front of one.
+const EDGE: &str = "aws-edge";
 /// How long an interrupted command may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -73,7 +75,7 @@ struct Run {
 
 #[derive(Args, Debug)]
 struct Start {
-    /// A server of tests/servers, or s3
+    /// A server of tests/servers, s3 or aws-edge
     server: String,
     /// Name to find it by; the server's own unless given
     #[arg(long)]
@@ -87,9 +89,18 @@ struct Start {
     /// S3 server whose endpoint and keys the node is given
     #[arg(long, value_name = "NAME")]
     s3: Option<String>,
-    /// Bucket to make (s3 only)
+    /// Bucket to make (s3 and aws-edge)
     #[arg(long, default_value = "test-bucket")]
     bucket: String,
+    /// URL of the server behind it (aws-edge)
+    #[arg(long, value_name = "URL", required_if_eq("server", "aws-edge"))]
+    upstream: Option<String>,
+    /// Region requests are to be signed for (aws-edge)
+    #[arg(long, default_value = daemon::REGION)]
+    region: String,
+    /// How long a request may take before it is cut with 504 (aws-edge)
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = milliseconds)]
+    gateway_timeout: u64,
 }
 
 #[derive(Args, Debug)]
@@ -166,6 +177,11 @@ struct Daemon {
     directory: PathBuf,
 }
 
+fn milliseconds(text: &str) -> Result<u64, String> {
+    let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.and_then(|time| u64::try_from(time.as_millis()).ok()).ok_or_else(|| "seconds, such as 60 or 0.5".to_owned())
+}
+
 fn setting(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("a setting is KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
@@ -190,11 +206,15 @@ fn act(cli: &Cli) -> Result<ExitCode> {
         Action::Daemon(daemon) => daemon::run(&daemon.directory)?,
         Action::ServeS3(serve) => s3::serve(serve)?,
         Action::Fetch(fetch) => {
-            let all = || SERVERS.iter().map(|entry| entry.name.to_owned()).collect();
+            let all = || SERVERS.iter().map(|entry| entry.name).chain([EDGE]).map(str::to_owned).collect();
             let names: Vec<String> = if fetch.servers.is_empty() { all() } else { fetch.servers.clone() };
             for name in names {
                 let began = Instant::now();
-                cache::prepare(Entry::find(&name)?)?;
+                if name == EDGE {
+                    cache::prepare_edge()?;
+                } else {
+                    cache::prepare(Entry::find(&name)?)?;
+                }
                 print(&json!({"server": name, "took_ms": millis(began)}))?;
             }
         }
@@ -216,6 +236,15 @@ fn act(cli: &Cli) -> Result<ExitCode> {
             let name = start.name.as_deref().unwrap_or(&start.server);
             if start.server == "s3" {
                 print(&serde_json::to_value(client.start_s3(name, &start.bucket)?)?)?;
+            } else if start.server == EDGE {
+                let options = EdgeOptions {
+                    upstream: start.upstream.clone().unwrap_or_default(),
+                    bucket_root: start.repository_root.as_ref().map(std::path::absolute).transpose()?,
+                    bucket: start.bucket.clone(),
+                    region: start.region.clone(),
+                    gateway_timeout_ms: start.gateway_timeout,
+                };
+                print(&serde_json::to_value(client.start_edge(name, &options)?)?)?;
             } else {
                 let options = Options {
                     repository_root: start.repository_root.as_ref().map(std::path::absolute).transpose()?,
@@ -376,6 +405,7 @@ fn keep(socket: &Path) -> Result<()> {
         writeln!(stderr, "es-testbed: {} is at {}", text("name"), text("url"))?;
     }
     writeln!(stderr, "es-testbed: to use it: export {SOCKET}={}", socket.display())?;
-    writeln!(stderr, "es-testbed: to stop it: es-testbed stop --socket {}", socket.display())?;
+    // By its path: make, which found it, has ended, and nobody's PATH has it.
+    writeln!(stderr, "es-testbed: to stop it: {} stop --socket {}", env::current_exe()?.display(), socket.display())?;
     Ok(())
 }

@@ -20,8 +20,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::bed::{Options, S3, Server};
-use crate::cache::{self, Prepared};
+use crate::bed::{Edge, EdgeOptions, Options, S3, Server};
+use crate::cache::{self, Prepared, PreparedEdge};
 use crate::catalogue::{Entry, Family};
 use crate::http;
 
@@ -30,13 +30,14 @@ const START_TIMEOUT: Duration = Duration::from_mins(3);
 /// How long a server may take to stop on SIGTERM before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// The region of the case the project was made for.
-const S3_REGION: &str = "ap-northeast-2";
+pub(crate) const REGION: &str = "ap-northeast-2";
 
 /// What to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     Node { entry: &'static str, options: Options },
     S3 { bucket: String },
+    Edge { options: EdgeOptions },
 }
 
 /// One server of the bed, running or not.
@@ -173,6 +174,10 @@ impl Daemon {
                 self.start(text("name")?, Kind::Node { entry: entry.name, options })
             }
             "start-s3" => self.start(text("name")?, Kind::S3 { bucket: text("bucket")?.to_owned() }),
+            "start-edge" => {
+                let options = serde_json::from_value(request["options"].clone())?;
+                self.start(text("name")?, Kind::Edge { options })
+            }
             "restart" => self.restart(text("name")?),
             "kill" => self.halt(text("name")?, Signal::KILL),
             "stop-server" => self.halt(text("name")?, Signal::TERM),
@@ -217,7 +222,7 @@ impl Daemon {
                 let transport_port = free_port(&mut state.last_port)?;
                 let version = match &kind {
                     Kind::Node { entry, .. } => Entry::find(entry)?.version.to_owned(),
-                    Kind::S3 { .. } => String::new(),
+                    Kind::S3 { .. } | Kind::Edge { .. } => String::new(),
                 };
                 let node = Node { kind, home, port, transport_port, child: None, version };
                 state.nodes.insert(name.to_owned(), node);
@@ -272,6 +277,7 @@ impl Daemon {
                 self.node_command(name, entry, &prepared, options)?
             }
             Kind::S3 { bucket } => self.s3_command(name, bucket)?,
+            Kind::Edge { options } => self.edge_command(name, &cache::prepare_edge()?, options)?,
         };
         let log_path = {
             let mut state = self.lock();
@@ -304,6 +310,8 @@ impl Daemon {
             };
             let up = match kind {
                 Kind::S3 { .. } => TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok(),
+                Kind::Edge { .. } => http::call(&agent, "GET", &format!("http://127.0.0.1:{port}/_edge"), None)
+                    .is_ok_and(|(status, _)| status == 200),
                 // A node answers before it has read its own state back; until then its health is red.
                 Kind::Node { .. } => {
                     http::call(&agent, "GET", &format!("http://127.0.0.1:{port}/_cluster/health"), None)
@@ -343,10 +351,18 @@ impl Daemon {
                 url,
                 access_key: access_key(name),
                 secret_key: secret_key(name),
-                region: S3_REGION.to_owned(),
+                region: REGION.to_owned(),
                 root: node.home.join("root"),
                 bucket: bucket.clone(),
                 pid,
+            }),
+            Kind::Edge { options } => serde_json::to_value(Edge {
+                name: name.to_owned(),
+                url,
+                access_key: access_key(name),
+                secret_key: secret_key(name),
+                pid,
+                options: EdgeOptions { bucket_root: Some(self.bucket_root(options)), ..options.clone() },
             }),
         };
         let mut described = described.unwrap_or_default();
@@ -449,7 +465,7 @@ impl Daemon {
         let client = "s3.client.default";
         settings.extend([
             (format!("{client}.endpoint"), format!("http://127.0.0.1:{}", node.port)),
-            (format!("{client}.region"), S3_REGION.to_owned()),
+            (format!("{client}.region"), REGION.to_owned()),
             (format!("{client}.path_style_access"), "true".to_owned()),
         ]);
         secrets.extend([
@@ -457,6 +473,33 @@ impl Daemon {
             (format!("{client}.secret_key"), secret_key(s3)),
         ]);
         Ok(())
+    }
+
+    fn bucket_root(&self, options: &EdgeOptions) -> PathBuf {
+        options.bucket_root.clone().unwrap_or_else(|| self.directory.join("repository"))
+    }
+
+    fn edge_command(&self, name: &str, prepared: &PreparedEdge, options: &EdgeOptions) -> Result<Command> {
+        let (home, port) = {
+            let state = self.lock();
+            let node = state.nodes.get(name).context("a server is known before it is launched")?;
+            (node.home.clone(), node.port)
+        };
+        let root = self.bucket_root(options);
+        make(&root.join(&options.bucket))?;
+        let script = home.join("aws_edge.py");
+        fs::write(&script, prepared.script)?;
+        let mut command = Command::new(&prepared.python);
+        command
+            .arg(script)
+            .args(["--listen", &format!("127.0.0.1:{port}"), "--upstream", &options.upstream])
+            .arg("--bucket-root")
+            .arg(root)
+            .args(["--region", &options.region])
+            .args(["--gateway-timeout", &Duration::from_millis(options.gateway_timeout_ms).as_secs_f64().to_string()])
+            // Unlike those of s3, its keys are not in the process list, which a test searches for secrets.
+            .env("AWS_EDGE_KEYS", format!("{}:{}", access_key(name), secret_key(name)));
+        Ok(command)
     }
 
     fn s3_command(&self, name: &str, bucket: &str) -> Result<Command> {
@@ -469,7 +512,7 @@ impl Daemon {
             .arg("serve-s3")
             .arg("--root")
             .arg(root)
-            .args(["--port", &node.port.to_string(), "--region", S3_REGION])
+            .args(["--port", &node.port.to_string(), "--region", REGION])
             .args(["--access-key", &access_key(name), "--secret-key", &secret_key(name)]);
         Ok(command)
     }
@@ -512,7 +555,7 @@ fn flags(entry: &Entry, home: &Path) -> Result<Vec<String>> {
             "-Dopensearch.set.netty.runtime.available.processors=false".to_owned(),
             // repository-s3 fails with a null pointer without it.
             format!("-Dopensearch.path.conf={}", make(&home.join("config"))?.display()),
-            format!("-Daws.region={S3_REGION}"),
+            format!("-Daws.region={REGION}"),
             "--add-modules=jdk.incubator.vector".to_owned(),
             "--enable-native-access=ALL-UNNAMED".to_owned(),
         ],

@@ -8,12 +8,25 @@ directory that the node sees, so that the requests of a real migration work to t
 
 One JSON line with the URL is printed when it listens; it ends when its standard input does.
 
-What it knows of AWS is from docs.aws.amazon.com/opensearch-service (handling-errors, managedomains-snapshots,
-limits, supported-operations) and from reports that quote the answers:
-  awslabs/logstash-output-amazon_es#82, vectordotdev/vector#2403   wrong region; wrong service
-  anomalyco/sst#834                                                anonymous
-  elasticsearch-dump#752                                           expired token
-  boto/botocore#149                                                skewed clock
+Where its answers come from. No domain of Amazon's was within reach when this was written, so nothing here was recorded
+by us. "Quoted" is what a user of the service pasted into a report, status and body; "documented" is a rule of
+docs.aws.amazon.com/opensearch-service, whose answer is put into words here.
+
+  quoted      403  anonymous                        anomalyco/sst#834
+  quoted      403  signature does not match         awslabs/logstash-output-amazon_es#82, with the canonical string
+  quoted      403  region, service out of scope     awslabs/logstash-output-amazon_es#82, vectordotdev/vector#2403
+  quoted      403  expired token                    elasticsearch-dump/elasticsearch-dump#752
+  quoted      403  clock too far off                boto/botocore#149, by another service that verifies alike; the limit
+                                                    of five minutes is that service's
+  quoted      401  path not on the list             {"Message":"Your request: '/_cluster/reroute' is not allowed."}
+  quoted      401  no role_arn                      AuthenticationException(401, settings.role_arn is needed ...)
+  quoted      413  {"Message":"Request size exceeded 10485760 bytes"}  elasticsearch-dump/elasticsearch-dump#616, on 5.5
+  quoted      429  429 Too Many Requests /_bulk     toluaina/pgsync#476, DataBiosphere/azul#3339: no JSON
+  quoted      403  403 Request throttled due to too many requests /_bulk   ankane/searchkick#1434: no JSON
+  documented  403  iam:PassRole missing             handling-errors, in the words that IAM has for every action
+  documented  401  names that begin with cs-        managedomains-snapshots; the answer is that of a closed path
+  documented  401  a repository that is not s3      managedomains-snapshots; the answer is that of a closed path
+  documented  504  504 GATEWAY_TIMEOUT              managedomains-snapshots; the page around the words is ours
 """
 
 import argparse
@@ -39,24 +52,27 @@ LARGEST_BODY = 10 << 20
 SKEW = 300
 EMPTY = hashlib.sha256(b"").hexdigest()
 
-# supported-operations of the 5.5 and 6.x domains, as far as a migration and its neighbours go.
+# aes-supported-es-operations, version 5.5: these, and every operation in an index's path but _close. There is no _recovery
+# for the whole cluster among them.
 ALLOWED = re.compile(
     r"""^/(
-        |_snapshot(/.*)?
-        |_cluster/(health|settings|stats|state|pending_tasks|allocation/explain)(/.*)?
-        |_cat(/.*)?|_nodes(/.*)?|_tasks(/.*)?|_template(/.*)?|_index_template(/.*)?|_component_template(/.*)?
-        |_aliases?(/.*)?|_all(/.*)?|_stats(/.*)?|_settings(/.*)?|_mappings?(/.*)?|_flush(/.*)?|_refresh|_forcemerge
-        |_bulk|_msearch.*|_mget|_search(/.*)?|_count|_analyze|_field_caps|_rank_eval|_validate/.*|_ingest/.*
-        |_recovery|_resolve/.*|_data_stream.*|_reindex|_scripts/.*|_remotestore/.*
+        |_alias(es)?(/.*)?|_all(/.*)?|_analyze|_bulk|_cat(?!/nodeattrs)(/.*)?
+        |_cluster/(allocation/explain|health|pending_tasks|settings|state|stats)(/.*)?
+        |_count|_delete_by_query|_explain|_field_caps|_field_stats|_flush(/.*)?|_ingest/pipeline(/.*)?|_mappings?(/.*)?|_mget
+        |_msearch(/.*)?|_mtermvectors|_nodes(/.*)?|_plugin/kibana(/.*)?|_percolate|_refresh|_reindex|_render(/.*)?|_rollover
+        |_scripts(/.*)?|_search(/.*)?|_shard_stores|_shrink|_snapshot(/.*)?|_stats(/.*)?|_status|_tasks(/.*)?|_template(/.*)?
+        |_update_by_query|_validate(/.*)?
         |[^_/].*
     )$""",
     re.VERBOSE,
 )
-# Not open on a domain although the paths look alike.
-CLOSED = re.compile(r"^/(_cluster/reroute|_shutdown|_cluster/nodes|_nodes/[^/]*/_shutdown|[^/]+/_(close|open))$")
+CLOSED = re.compile(r"^/[^_/][^/]*/_close$")
+REPOSITORIES = re.compile(r"/_snapshot(?:/([^/]+))?/?")
 
 
 class Refused(Exception):
+    """An answer of the edge itself. Its authorizer says `message`, its gateway `Message`; a key of None is bare text."""
+
     def __init__(self, status, message, key="message"):
         super().__init__(message)
         self.status, self.message, self.key = status, message, key
@@ -73,7 +89,9 @@ class Edge:
         self.throttle = 0
         self.throttle_status = 429
         self.delay = 0.0
+        self.gateway_timeout = args.gateway_timeout
         self.requests = []
+        self.refused = []
         self.repositories = {}
         for line in args.key:
             self.add_key(line)
@@ -206,10 +224,9 @@ def verify(edge, method, target, headers, body):
     return key
 
 
-def allow(method, path):
+def allow(path):
     if CLOSED.match(path) or not ALLOWED.match(path):
         raise Refused(401, f"Your request: '{path}' is not allowed.", "Message")
-    del method
 
 
 def map_repository(edge, method, path, body):
@@ -219,7 +236,7 @@ def map_repository(edge, method, path, body):
         return body
     name = urllib.parse.unquote(match.group(1))
     if name.startswith("cs-"):
-        raise Refused(403, f"Repository names that begin with 'cs-' are reserved: {name}", "Message")
+        raise Refused(401, f"Your request: '{path}' is not allowed.", "Message")
     try:
         asked = json.loads(body or b"{}")
     except ValueError:
@@ -228,7 +245,7 @@ def map_repository(edge, method, path, body):
         raise Refused(401, f"Your request: '{path}' is not allowed.", "Message")
     settings = asked.get("settings", {})
     if not settings.get("role_arn"):
-        raise Refused(400, "settings.role_arn is needed for snapshot registration.", "Message")
+        raise Refused(401, "settings.role_arn is needed for snapshot registration.", "Message")
     denied = edge.args.deny_pass_role
     if denied and re.search(denied, settings["role_arn"]):
         raise Refused(
@@ -253,7 +270,7 @@ def map_repository(edge, method, path, body):
 
 def show_repository(edge, method, path, status, body):
     """Answers about repositories show them as they were asked for, and AWS's own one beside them."""
-    match = re.fullmatch(r"/_snapshot(?:/([^/]+))?/?", path)
+    match = REPOSITORIES.fullmatch(path)
     if not match or method != "GET" or status != 200:
         return body
     try:
@@ -313,7 +330,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     return b"".join(pieces)
                 size += length
                 if size > limit:
-                    raise Refused(413, "Request size exceeded the limit", "Message")
+                    raise Refused(413, f"Request size exceeded {limit} bytes", "Message")
                 pieces.append(piece)
         length = int(self.headers.get("Content-Length") or 0)
         if length > limit:
@@ -332,10 +349,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             edge.requests.append([self.command, target, key])
             if edge.throttle > 0:
                 edge.throttle -= 1
-                words = "429 Too Many Requests" if edge.throttle_status == 429 else "Request throttled due to too many requests"
-                raise Refused(edge.throttle_status, words, "Message" if edge.throttle_status != 429 else "message")
+                words = "429 Too Many Requests" if edge.throttle_status == 429 else "403 Request throttled due to too many requests"
+                raise Refused(edge.throttle_status, f"{words} {path}", None)
         plain = re.sub("/+", "/", urllib.parse.unquote(path))
-        allow(self.command, plain)
+        allow(plain)
         sent = map_repository(edge, self.command, path, body)
         if edge.args.upstream is None:
             self.answer(200, [("Content-Type", "application/json")], json.dumps({"method": self.command, "target": target, "key": key, "length": len(body), "sha256": hashlib.sha256(body).hexdigest()}).encode())
@@ -351,7 +368,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         def ask():
             try:
                 connection = http.client.HTTPConnection(upstream.hostname, upstream.port, timeout=3600)
-                headers = {n: v for n, v in self.headers.items() if n.lower() in ("content-type", "accept", "accept-encoding")}
+                passed = ["content-type", "accept"]
+                # What show_repository rewrites must come back as plain text.
+                if not REPOSITORIES.fullmatch(path):
+                    passed.append("accept-encoding")
+                headers = {n: v for n, v in self.headers.items() if n.lower() in passed}
                 headers["Content-Length"] = str(len(body))
                 time.sleep(edge.delay)
                 connection.request(self.command, target, body, headers)
@@ -363,23 +384,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
         thread = threading.Thread(target=ask, daemon=True)
         thread.start()
-        thread.join(edge.args.gateway_timeout)
+        thread.join(edge.gateway_timeout)
         if thread.is_alive():
             self.close_connection = True
+            with edge.lock:
+                edge.refused.append([self.command, target, 504, "GATEWAY_TIMEOUT"])
             self.answer(504, [("Content-Type", "text/html")], b"<html><body><h1>504 GATEWAY_TIMEOUT</h1></body></html>")
             return
         if "error" in result:
             self.answer(503, [("Content-Type", "text/html")], b"<html><body><b>Http/1.1 Service Unavailable</b></body> </html>")
             return
         status, headers, answer = result["answer"]
-        encoded = any(n.lower() == "content-encoding" for n, _ in headers)
-        if not encoded:
-            answer = show_repository(edge, self.command, path, status, answer)
+        answer = show_repository(edge, self.command, path, status, answer)
         skip = ("content-length", "transfer-encoding", "connection", "date", "server")
         self.answer(status, [(n, v) for n, v in headers if n.lower() not in skip], answer)
 
     def turn(self, body):
-        """GET /_edge tells what was served; POST {"skew": s, "throttle": n, "delay": s, "key": "..."} turns a knob."""
+        """GET /_edge tells what was served and refused. POST turns knobs: {"skew": seconds, "throttle": requests,
+        "throttle_status": 429 or 403, "delay": seconds, "gateway_timeout": seconds, "key": "AKID:SECRET:TOKEN:EXPIRES",
+        "clear": true}."""
         edge = self.edge
         with edge.lock:
             if self.command == "POST":
@@ -388,19 +411,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
                         edge.add_key(value)
                     elif name == "clear":
                         edge.requests.clear()
-                    elif name in ("skew", "throttle", "throttle_status", "delay"):
+                        edge.refused.clear()
+                    elif name in ("skew", "throttle", "throttle_status", "delay", "gateway_timeout"):
                         setattr(edge, name, value)
                     else:
                         raise Refused(400, f"no knob {name}")
-            told = {"requests": edge.requests, "skew": edge.skew, "throttle": edge.throttle}
-        self.answer(200, [("Content-Type", "application/json")], json.dumps(told).encode())
+            told = {"requests": edge.requests, "refused": edge.refused, "skew": edge.skew, "throttle": edge.throttle}
+            said = json.dumps(told).encode()
+        self.answer(200, [("Content-Type", "application/json")], said)
 
     def refuse(self, refused):
-        self.answer(
-            refused.status,
-            [("Content-Type", "application/json"), ("x-amzn-RequestId", "00000000-0000-0000-0000-000000000000")],
-            json.dumps({refused.key: refused.message}).encode(),
-        )
+        with self.edge.lock:
+            self.edge.refused.append([self.command, self.path, refused.status, refused.message])
+        kind = "text/plain" if refused.key is None else "application/json"
+        words = refused.message if refused.key is None else json.dumps({refused.key: refused.message})
+        headers = [("Content-Type", kind), ("x-amzn-RequestId", "00000000-0000-0000-0000-000000000000")]
+        self.answer(refused.status, headers, words.encode())
 
     def answer(self, status, headers, body):
         try:
