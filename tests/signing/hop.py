@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -57,7 +58,9 @@ class Node(http.server.BaseHTTPRequestHandler):
 class Edge:
     def __init__(self, service, keys, largest, *more):
         command = [sys.executable, HERE.parent / "servers" / "aws-edge" / "aws_edge.py", "--region", "us-east-1", "--service", service,
-                   "--max-body", str(largest + 1), "--print-url", *more]
+                   "--print-url", *more]
+        if largest is not None:
+            command += ["--max-body", str(largest + 1)]
         environment = {"PATH": os.environ["PATH"], "AWS_EDGE_KEYS": keys}
         self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         self.url = json.loads(self.child.stdout.readline())["url"]
@@ -173,55 +176,97 @@ def main():
     return 0
 
 
+def told(key, words):
+    return json.dumps({key: words})
+
+
 def gateway(args, keys):
-    """What the edge does beside verifying: paths, repositories, limits, the gateway's patience."""
+    """What the edge does beside verifying: paths, repositories, limits, the gateway's patience. Each with the whole body."""
     node = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Node)
     threading.Thread(target=node.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as root:
         os.mkdir(os.path.join(root, "javacafe"))
         more = ["--upstream", f"http://127.0.0.1:{node.server_address[1]}", "--bucket-root", root, "--gateway-timeout", "1",
                 "--deny-pass-role", "Forbidden"]
-        with Edge("es", keys, 10 << 20, *more) as edge:
+        with Edge("es", keys, None, *more) as edge:
 
-            def ask(what, status, says, path, *flags):
+            def ask(what, status, body, path, *flags):
                 code, text = curl(tool(args, ["--service", "es", "--format", "curl", *flags, edge.url + path]))
-                assert code == status and says in text, f"{what}: {code} {text}"
+                assert code == status and body in (None, text), f"{what}: {code} {text}"
                 print(json.dumps({"gateway": what, "status": code}), flush=True)
                 return text
 
-            def repository(**settings):
-                body = {"type": "s3", "settings": {"bucket": "javacafe", "region": "us-east-1", **settings}}
-                return ["-X", "POST", "-H", "content-type: application/json", "--data", json.dumps(body)]
+            def repository(method="POST", kind="s3", **settings):
+                body = {"type": kind, "settings": {"bucket": "javacafe", "region": "us-east-1", **settings}}
+                return ["-X", method, "-H", "content-type: application/json", "--data", json.dumps(body)]
+
+            def closed(path):
+                return told("Message", f"Your request: '{path}' is not allowed.")
 
             role = {"role_arn": "arn:aws:iam::123456789012:role/es"}
-            ask("a path that is closed", 401, "Your request: '/_cluster/reroute' is not allowed.", "/_cluster/reroute", "-X", "POST")
-            ask("a repository without role_arn", 400, "settings.role_arn is needed", "/_snapshot/javacafe-es-backup", *repository())
-            ask("a reserved name", 403, "cs-", "/_snapshot/cs-mine", *repository(**role))
-            ask("a role that may not be passed", 403, "iam:PassRole", "/_snapshot/x", *repository(role_arn="arn:aws:iam::123456789012:role/Forbidden"))
-            ask("a repository", 200, "acknowledged", "/_snapshot/javacafe-es-backup", *repository(base_path="a/b", **role))
-            assert Node.repositories["javacafe-es-backup"] == {"type": "fs", "settings": {"location": os.path.join(root, "javacafe/a/b")}}
-            shown = json.loads(ask("all repositories", 200, "cs-automated", "/_snapshot"))
+            for path in ("/_cluster/reroute", "/_shutdown", "/_recovery", "/javacafe/_close", "/_cat/nodeattrs", "/_ilm/policy"):
+                ask(f"closed: {path}", 401, closed(path), path, "-X", "POST")
+            for path in ("/javacafe/_recovery", "/_alias", "/_all/_settings", "/_cluster/health/javacafe", "/<logs-{now/d}>/_search"):
+                ask(f"open: {path}", 200, None, path)
+            no_role = told("Message", "settings.role_arn is needed for snapshot registration.")
+            for method in ("PUT", "POST"):
+                ask(f"{method} of a repository without role_arn", 401, no_role, "/_snapshot/javacafe-es-backup", *repository(method))
+                ask(f"{method} of a reserved name", 401, closed("/_snapshot/cs-mine"), "/_snapshot/cs-mine", *repository(method, **role))
+                ask(f"{method} of a type that is not s3", 401, closed("/_snapshot/x"), "/_snapshot/x", *repository(method, "fs"))
+            forbidden = "arn:aws:iam::123456789012:role/Forbidden"
+            may_not = f"User: arn:aws:iam::123456789012:user/es-migrate is not authorized to perform: iam:PassRole on resource: {forbidden}"
+            ask("a role that may not be passed", 403, told("Message", may_not), "/_snapshot/x", *repository(role_arn=forbidden))
+            assert not Node.repositories, f"the node was told of a repository that was refused: {Node.repositories}"
+            ask("a repository", 200, None, "/_snapshot/javacafe-es-backup", *repository(base_path="a/b", **role))
+            assert Node.repositories == {"javacafe-es-backup": {"type": "fs", "settings": {"location": os.path.join(root, "javacafe/a/b")}}}
+            shown = json.loads(ask("all repositories", 200, None, "/_snapshot"))
+            assert list(shown) == ["cs-automated", "javacafe-es-backup"], shown
             assert shown["javacafe-es-backup"]["type"] == "s3" and shown["javacafe-es-backup"]["settings"]["base_path"] == "a/b", shown
-            ask("patience", 504, "GATEWAY_TIMEOUT", "/slow")
+            page = "<html><body><h1>504 GATEWAY_TIMEOUT</h1></body></html>"
+            ask("a request that takes longer than the gateway waits", 504, page, "/slow")
+            edge.turn(gateway_timeout=60)
+            ask("the same with more patience", 200, None, "/slow")
             edge.turn(throttle=1)
-            ask("throttled", 429, "Too Many Requests", "/")
+            ask("throttled", 429, "429 Too Many Requests /_bulk", "/_bulk")
+            ask("throttled no more", 200, None, "/_bulk")
             edge.turn(throttle=1, throttle_status=403)
-            ask("throttled as 403", 403, "throttled", "/")
+            ask("throttled as 403", 403, "403 Request throttled due to too many requests /_bulk", "/_bulk")
             large = os.path.join(root, "large")
             with open(large, "wb") as file:
-                file.truncate((10 << 20) + 2)
-            ask("too large", 413, "exceeded", "/_bulk", "--data", f"@{large}")
+                file.truncate(10 << 20)
+            ask("10 MiB", 200, None, "/_bulk", "--data", f"@{large}")
+            with open(large, "ab") as file:
+                file.write(b"x")
+            exceeded = told("Message", "Request size exceeded 10485760 bytes")
+            ask("a byte more", 413, exceeded, "/_bulk", "--data", f"@{large}")
+            chunk = b"%x\r\n%s\r\n" % (1 << 20, b"x" * (1 << 20))
+            head = b"POST /_bulk HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+            answer = raw(edge.url, head + chunk * 11 + b"0\r\n\r\n")
+            assert answer == (413, exceeded), answer
     node.shutdown()
 
 
+STAMP = r"\d{8}T\d{6}Z"
+MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and "
+    "signing method. Consult the service documentation for details.\n\nThe Canonical String for this request should have been\n'"
+)
+
+
 def refusals(args, keys):
-    """What the edge refuses, it refuses as AWS does, and --diagnose names the cause."""
-    with Edge("es", f"{keys} {keys}:OLD:1000000000", 1 << 20) as edge:
+    """What the edge refuses, it refuses with the status and the body of AWS, and --diagnose names the cause."""
+    other = f"{KEYS['AWS_ACCESS_KEY_ID']}X:another"
+    with Edge("es", f"{keys} {other} {keys}:OLD:1000000000", 1 << 20) as edge:
         url = edge.url + "/javacafe_2018_01_01/_search?q=1"
 
-        def refused(what, config, says, finding, flags=()):
+        def refused(what, config, words, finding, flags=(), key="message"):
+            """The whole body is these words; a pattern where the time is in them, their beginning where the request is."""
             code, text = curl(config)
-            assert code == 403 and says in text, f"{what}: {code} {text}"
+            said = json.loads(text)
+            fits = words.fullmatch(said.get(key, "")) if isinstance(words, re.Pattern) else said == {key: words}
+            if words is MISMATCH:
+                fits = list(said) == [key] and said[key].startswith(words) and "\n\nThe String-to-Sign should have been\n'" in said[key]
+            assert code == 403 and fits, f"{what}: {code} {text}"
             named = tool(args, ["--format", "json", "--diagnose", "-", *flags, url], stdin=text.encode())
             found = [json.loads(line)["finding"] for line in named.splitlines()]
             assert found == [finding], f"{what}: {found} {text}"
@@ -230,22 +275,34 @@ def refusals(args, keys):
         plain = ["--service", "es", "--format", "curl", url]
         good = tool(args, plain).decode()
         assert curl(good.encode())[0] == 200
-        refused("anonymous", "\n".join(l for l in good.splitlines() if "authorization" not in l).encode(), "User: anonymous", "header")
-        refused("wrong region", tool(args, ["--region", "eu-west-1", *plain]), "valid region", "region", ["--region", "eu-west-1"])
-        refused("wrong service", tool(args, ["--format", "curl", "--service", "opensearch", url]), "correct service", "service", ["--service", "opensearch"])
-        refused("expired token", tool(args, plain, token="OLD"), "expired", "token")
-        refused("unknown token", tool(args, plain, token="OTHER"), "invalid", "token")
-        refused("old clock", tool(args, ["--date", "20180118T014839Z", *plain]), "Signature expired", "clock", ["--date", "20180118T014839Z"])
+        unsigned = "\n".join(l for l in good.splitlines() if "authorization" not in l)
+        refused("anonymous", unsigned.encode(), "User: anonymous is not authorized to perform: es:ESHttpGet", "header", key="Message")
+        unknown = good.replace(KEYS["AWS_ACCESS_KEY_ID"], "AKIDUNKNOWN")
+        invalid = "The security token included in the request is invalid."
+        refused("unknown key", unknown.encode(), invalid, "token")
+        swapped = good.replace(KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_ACCESS_KEY_ID"] + "X")
+        refused("wrong secret", swapped.encode(), MISMATCH, "secret_key")
+        refused("wrong region", tool(args, ["--region", "eu-west-1", *plain]),
+                "Credential should be scoped to a valid region, not 'eu-west-1'. ", "region", ["--region", "eu-west-1"])
+        refused("wrong service", tool(args, ["--format", "curl", "--service", "opensearch", url]),
+                "Credential should be scoped to correct service: 'es'. ", "service", ["--service", "opensearch"])
+        refused("expired token", tool(args, plain, token="OLD"), "The security token included in the request is expired", "token")
+        refused("unknown token", tool(args, plain, token="OTHER"), invalid, "token")
+        expired = re.compile(rf"Signature expired: 20180118T014839Z is now earlier than {STAMP} \({STAMP} - 5 min\.\)")
+        refused("old clock", tool(args, ["--date", "20180118T014839Z", *plain]), expired, "clock", ["--date", "20180118T014839Z"])
         edge.turn(skew=-3600)
-        refused("clock ahead", tool(args, plain), "not yet current", "clock")
+        early = re.compile(rf"Signature not yet current: {STAMP} is still later than {STAMP} \({STAMP} \+ 5 min\.\)")
+        refused("clock ahead", tool(args, plain), early, "clock")
         edge.turn(skew=0)
         body = tool(args, ["--data", "{}", *plain]).replace(b'data-raw = "{}"', b'data-raw = "{ }"')
-        refused("altered body", body, "does not match", "body", ["--data", "{}"])
-        refused("altered query", good.replace("q=1", "q=2").encode(), "does not match", "query")
-        refused("altered path", good.replace("/_search", "/x/_search").encode(), "does not match", "path")
-        refused("altered host", good.replace('"host: 127.0.0.1', '"host: localhost').encode(), "does not match", "host")
+        refused("altered body", body, MISMATCH, "body", ["--data", "{}"])
+        refused("altered query", good.replace("q=1", "q=2").encode(), MISMATCH, "query")
+        refused("altered path", good.replace("/_search", "/x/_search").encode(), MISMATCH, "path")
+        refused("altered host", good.replace('"host: 127.0.0.1', '"host: localhost').encode(), MISMATCH, "host")
         headers = ["-H", "x-a: 1"]
-        refused("altered header", tool(args, [*headers, *plain]).replace(b"x-a: 1", b"x-a: 2"), "does not match", "header", headers)
+        refused("altered header", tool(args, [*headers, *plain]).replace(b"x-a: 1", b"x-a: 2"), MISMATCH, "header", headers)
+        refusals_told = edge.turn()["refused"]
+        assert [r[2] for r in refusals_told] == [403] * 14, refusals_told
 
 
 if __name__ == "__main__":
