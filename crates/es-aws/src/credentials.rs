@@ -118,9 +118,15 @@ impl CredentialSource {
             let provider = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
             return Ok(Chain { runtime, provider });
         }
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-            .build_https();
+        let mut http = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring));
+        if let Some((_, pem)) = crate::ca_bundle()? {
+            // As in the AWS CLI: instead of the system's, not beside them.
+            let trusted = tls::TrustStore::empty().with_pem_certificate(pem);
+            let context = tls::TlsContext::builder().with_trust_store(trusted).build();
+            http = http.tls_context(context.map_err(|e| Fault::failed(format!("AWS_CA_BUNDLE: {}", causes(&e))))?);
+        }
+        let http = http.build_https();
         let fallback = Region::new(self.region.clone().unwrap_or_else(|| "us-east-1".into()));
         let regions = self.regions().or_else(fallback);
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http.clone()).region(regions);

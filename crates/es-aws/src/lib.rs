@@ -3,11 +3,13 @@
 //! Nothing of the credential chain is written here: environment, profiles, SSO, assumed roles, web identity,
 //! container and instance metadata are aws-config's. It is asked only when a request is to be signed.
 
+mod ca_bundle;
 mod canonical;
 mod credentials;
 mod sign;
 mod url;
 
+pub use ca_bundle::ca_bundle;
 pub use canonical::{Explanation, Sha256Hex, sha256_hex};
 pub use credentials::{CredentialSource, Credentials, origin};
 pub use sign::{Body, Placement, Request, Rules, Signed, Signer, unsigned_by_default};

@@ -95,6 +95,7 @@ pub fn command<A: Args>(name: &'static str, examples: &str, environment: &str) -
 
 /// Runs a tool: parse, run, one error line, exit code.
 pub fn main<A: Args>(command: clap::Command, run: impl FnOnce(&A, &mut Io) -> anyhow::Result<Exit>) -> ExitCode {
+    no_core_file();
     let name = command.get_name().to_string();
     let parsed = command.try_get_matches().and_then(|matches| Whole::<A>::from_arg_matches(&matches));
     let whole = match parsed {
@@ -111,6 +112,13 @@ pub fn main<A: Args>(command: clap::Command, run: impl FnOnce(&A, &mut Io) -> an
             ExitCode::from(io.report(&fault).code())
         }
     }
+}
+
+/// A tool has passwords and session tokens in its memory: a core file would keep them on a disk, for ever.
+fn no_core_file() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // Where that is not allowed, the limits are somebody's decision already.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
 /// The fault in an error's chain, with the words of everything around it; without one it is exit 3.

@@ -1,7 +1,7 @@
 //! A cluster that is talked to, one request at a time.
 
 use crate::auth::Door;
-use crate::config::Config;
+use crate::config::{Auth, Config};
 use crate::error::{CallError, ServerError};
 use crate::path::Path;
 use es_records::{ClusterId, Fault, Role};
@@ -72,13 +72,17 @@ impl Cluster {
     pub fn new(config: Config, listener: impl Fn(&str) + 'static) -> Result<Self, Fault> {
         let mut tls = TlsConfig::builder();
         if let Some(file) = &config.cacert {
-            let certificates = pem(file)?;
-            tls = tls.root_certs(RootCerts::Specific(certificates.into()));
+            tls = tls.root_certs(RootCerts::Specific(pem(file, &read(file)?)?.into()));
+        } else if let Auth::Sigv4 { .. } = &config.auth
+            && let Some((file, bytes)) = es_aws::ca_bundle()?
+        {
+            // It is about the way to Amazon: a cluster that is not signed for has its own variable.
+            tls = tls.root_certs(RootCerts::Specific(pem(&file, &bytes)?.into()));
         } else {
             tls = tls.root_certs(RootCerts::PlatformVerifier);
         }
         if let Some((certificate, key)) = &config.client {
-            let chain = pem(certificate)?;
+            let chain = pem(certificate, &read(certificate)?)?;
             let key = PrivateKey::from_pem(&read(key)?).map_err(|e| Fault::usage(format!("{}: {e}", key.display())))?;
             tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
         }
@@ -363,11 +367,10 @@ fn read(file: &std::path::Path) -> Result<Vec<u8>, Fault> {
     std::fs::read(file).map_err(|e| Fault::failed(format!("{}: {e}", file.display())))
 }
 
-fn pem(file: &std::path::Path) -> Result<Vec<Certificate<'static>>, Fault> {
-    let bytes = read(file)?;
+fn pem(file: &std::path::Path, bytes: &[u8]) -> Result<Vec<Certificate<'static>>, Fault> {
     let wrong = |why: String| Fault::usage(format!("{}: {why}", file.display()));
     let mut certificates = Vec::new();
-    for item in ureq::tls::parse_pem(&bytes) {
+    for item in ureq::tls::parse_pem(bytes) {
         match item {
             Ok(ureq::tls::PemItem::Certificate(certificate)) => certificates.push(certificate),
             Ok(_) => {}

@@ -147,6 +147,10 @@ impl ServerError {
             "the location must be under path.repo of every node of the cluster"
         } else if says("iam:PassRole") {
             "the caller needs iam:PassRole on the snapshot role: see es-iam-policy"
+        } else if says("settings.role_arn is needed") {
+            "give --role-arn, the role that the domain assumes to reach the bucket: see es-iam-policy"
+        } else if says("Your request: '") && says("is not allowed") {
+            "Amazon's domains do not offer this, whoever asks; repository names must not begin with cs-"
         } else if says("security token included in the request is expired") {
             "the session token has expired: get new credentials"
         } else if says("signature we calculated does not match") {
@@ -300,6 +304,13 @@ mod tests {
         let aws = of(403, r#"{"message":"The security token included in the request is expired"}"#);
         assert_eq!(aws.class(), Class::NotAllowed);
         assert!(aws.fault("x").hint.unwrap().contains("expired"));
+        let closed = of(401, r#"{"Message":"Your request: '/_cluster/reroute' is not allowed."}"#);
+        assert!(closed.fault("x").hint.unwrap().starts_with("Amazon's domains do not offer this"));
+        let role = of(401, r#"{"Message":"settings.role_arn is needed for snapshot registration."}"#);
+        assert_eq!((role.exit(), role.fault("x").hint.unwrap().contains("--role-arn")), (Exit::NotAllowed, true));
+        let throttled = of(429, "429 Too Many Requests /_bulk");
+        assert_eq!((throttled.reason.as_str(), throttled.class()), ("429 Too Many Requests /_bulk", Class::Retry));
+        assert_eq!(of(403, "403 Request throttled due to too many requests /_bulk").class(), Class::Retry);
         let page = of(502, "<html><head><title>502 Bad Gateway</title></head><body></body></html>");
         assert_eq!((page.reason.as_str(), page.class()), ("502 Bad Gateway", Class::Retry));
         assert_eq!(of(403, r#"{"Message":"Request throttled due to too many requests"}"#).class(), Class::Retry);

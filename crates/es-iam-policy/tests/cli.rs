@@ -46,9 +46,16 @@ fn three_policies_grant_exactly_what_a_migration_uses() {
             "StringEquals": {"aws:SourceAccount": "123456789012"},
             "ArnLike": {"aws:SourceArn": "arn:aws:es:ap-northeast-2:123456789012:domain/javacafe"}}})
     );
-    let caller = &found[2]["document"]["Statement"];
-    assert_eq!(caller[0]["Resource"], json!(["arn:aws:iam::123456789012:role/es-snapshot"]));
-    assert_eq!(caller[1]["Resource"], json!(["arn:aws:es:ap-northeast-2:123456789012:domain/javacafe/*"]));
+    assert_eq!(
+        found[2]["document"],
+        json!({"Version": "2012-10-17", "Statement": [
+            {"Sid": "PassSnapshotRole", "Effect": "Allow", "Action": ["iam:PassRole"],
+             "Resource": ["arn:aws:iam::123456789012:role/es-snapshot"],
+             "Condition": {"StringEquals": {"iam:PassedToService": "es.amazonaws.com"}}},
+            {"Sid": "TalkToTheDomain", "Effect": "Allow", "Action": ["es:ESHttp*"],
+             "Resource": ["arn:aws:es:ap-northeast-2:123456789012:domain/javacafe/*"]},
+        ]})
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use es_testkit::contract::{self, CANARY};
 use es_testkit::recorded::{answer, body};
 use es_testkit::stub::{Answer, Stub};
+use es_testkit::tls::Secure;
 use es_testkit::tool::{Tool, tool};
 use serde_json::{Value, json};
 
@@ -249,4 +250,31 @@ fn a_reader_that_has_gone_changes_no_verdict_and_a_full_disk_does() {
         assert_eq!(output.err().contains("No space left on device"), full, "{}", output.err());
         assert_eq!(stub.finish().len(), 4);
     }
+}
+
+#[test]
+fn the_authority_of_aws_ca_bundle_is_trusted_on_the_way_to_amazon_alone() {
+    let secure = Secure::start(|asked| {
+        let root = body("elasticsearch-5.5.2/root").to_string();
+        if asked.starts_with("GET / ") { root } else { r#"{"cs-automated":{"type":"s3"}}"#.into() }
+    });
+    let list = || tool(NAME).url(&secure.url).arg("--list").env("AWS_REGION", "ap-northeast-2");
+    let signed = || {
+        list()
+            .env("ES_SOURCE_AUTH", "sigv4")
+            .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", "secret-of-the-key")
+    };
+    signed().env("AWS_CA_BUNDLE", &secure.authority).run().exit(0).stderr("").stdout_contains("cs-automated");
+    let heard = secure.heard().len();
+    assert!(heard > 0 && secure.heard()[0].contains("AWS4-HMAC-SHA256 "), "{:?}", secure.heard());
+    signed().run().exit(3).stdout("").stderr_contains("TLS: ");
+    list().env("AWS_CA_BUNDLE", &secure.authority).run().exit(3).stdout("").stderr_contains("TLS: ");
+    assert_eq!(secure.heard().len(), heard, "someone who is not trusted was asked");
+    list().env("ES_SOURCE_CACERT", &secure.authority).run().exit(0).stderr("");
+    // The variable of the cluster goes before the one of all that is Amazon's.
+    let own = signed().env("AWS_CA_BUNDLE", "/nonexistent").env("ES_SOURCE_CACERT", &secure.authority).run();
+    own.exit(0).stderr("");
+    let wrong = signed().env("AWS_CA_BUNDLE", "/dev/null").run();
+    wrong.exit(2).stdout("").stderr_contains("AWS_CA_BUNDLE: /dev/null: no certificate in it (PEM is expected)");
 }

@@ -20,6 +20,7 @@ const ENVIRONMENT: &str = "\
   AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE                     web identity
   AWS_CONTAINER_CREDENTIALS_FULL_URI, .._RELATIVE_URI           containers
   AWS_REGION, AWS_DEFAULT_REGION                                region
+  AWS_CA_BUNDLE                                                 certificates to trust where credentials are asked for
   The chain is that of the AWS SDK: environment, profile, web identity, container, instance role.";
 
 /// Sign an HTTP request with AWS Signature Version 4, and print it

@@ -2,6 +2,7 @@
 //! keys, and the key id in the signature tells which link was used.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
 
+use es_testkit::tls::Secure;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -172,6 +173,7 @@ fn shared_files_give_keys_and_region() {
         .output()
         .unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
+    assert!(!out.contains(SECRET), "the secret key was printed");
     assert!(out.contains("/eu-west-3/es/aws4_request") && out.contains("from the shared files"), "{out}");
 }
 
@@ -260,6 +262,38 @@ fn a_web_identity_token_is_exchanged() {
         .env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/pod")
         .env("AWS_WEB_IDENTITY_TOKEN_FILE", token);
     assert_eq!(signs_with(&mut command), ("FROMWEB".into(), Some(TOKEN.into())));
+}
+
+#[test]
+fn the_authority_of_aws_ca_bundle_is_trusted_and_no_other() {
+    let home = Home::new("bundle");
+    let secure = Secure::start(|_| sts("AssumeRoleWithWebIdentity", "OVERTLS"));
+    let token = home.write("token", "JWTSECRET");
+    let by = |bundle: Option<&Path>| {
+        let mut command = tool(&home.0);
+        command
+            .env("AWS_ENDPOINT_URL_STS", &secure.url)
+            .env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/pod")
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", &token)
+            .env("AWS_MAX_ATTEMPTS", "1")
+            .envs(bundle.map(|bundle| ("AWS_CA_BUNDLE", bundle)));
+        command
+    };
+    assert_eq!(signs_with(&mut by(Some(&secure.authority))), ("OVERTLS".into(), Some(TOKEN.into())));
+    assert_eq!(secure.heard().len(), 1);
+    let refused = |bundle: Option<&Path>| {
+        let output = by(bundle).arg("https://h/").output().unwrap();
+        assert!(output.stdout.is_empty());
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, err) = refused(None);
+    assert!(matches!(code, Some(4 | 75)) && !err.contains("JWTSECRET"), "{code:?} {err}");
+    assert_eq!(secure.heard().len(), 1, "a token was sent to one who is not trusted");
+    let empty = home.write("empty.pem", "no certificate\n");
+    let (code, err) = refused(Some(&empty));
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("AWS_CA_BUNDLE: ") && err.contains("no certificate in it (PEM is expected)"), "{err}");
+    assert_eq!(refused(Some(Path::new("/nonexistent"))).0, Some(3));
 }
 
 #[test]

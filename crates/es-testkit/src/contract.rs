@@ -1,6 +1,7 @@
 //! What every tool does alike, checked in one place: its help, its input, its secrets, its doors.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -74,8 +75,8 @@ pub fn input(name: &str, url_flag: &str, record: &Value) {
     assert!(stub.finish().is_empty(), "a request was sent");
 }
 
-/// A cluster that cannot be reached is exit 75, one that does not know the password exit 4, and neither shows it. `run`
-/// makes the tool talk to the cluster at the URL it is given, in the role `SOURCE` or `TARGET`.
+/// A cluster that cannot be reached is exit 75, one that does not know the password exit 4, and neither shows it. A tool
+/// that does not sign asks nobody for AWS credentials, and no tool can leave a core file. `run` makes the tool talk to the cluster at the URL it is given, in the role `SOURCE` or `TARGET`.
 ///
 /// # Panics
 /// If not.
@@ -108,6 +109,40 @@ pub fn doors(name: &str, role: &str, run: impl Fn(Tool, &str) -> Tool) {
     let last = output.err().lines().last().and_then(|line| serde_json::from_str::<Value>(line).ok());
     let last = last.unwrap_or_else(|| panic!("the last line is no JSON:\n{}", output.err()));
     assert_eq!((&last["tool"], &last["exit"], &last["retry"]), (&json!(name), &json!(75), &json!(true)), "{last}");
+
+    memory(name, role, run);
+}
+
+/// What a tool knows stays in its memory, and it knows no more than it needs.
+#[track_caller]
+fn memory(name: &str, role: &str, run: impl Fn(Tool, &str) -> Tool) {
+    let (stub, metadata) = (Stub::start(), Stub::start());
+    stub.on_prefix("GET", "/", unauthorized().after(Duration::from_millis(500)));
+    let keys = format!("{}/keys", metadata.url());
+    let mut running = run(tool(name), &stub.url())
+        .env(format!("ES_{role}_USERNAME"), "elastic")
+        .env(format!("ES_{role}_PASSWORD"), CANARY)
+        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.url())
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", keys)
+        .env("AWS_ENDPOINT_URL_STS", metadata.url())
+        .env("AWS_CA_BUNDLE", "/nonexistent")
+        .spawn();
+    let limits = format!("/proc/{}/limits", running.pid());
+    let no_core = |limits: &str| {
+        let line = limits.lines().find(|line| line.starts_with("Max core file size"));
+        line.is_some_and(|line| line.split_whitespace().skip(4).take(2).eq(["0", "0"]))
+    };
+    // It has its limit before it has sent anything, and it waits for its answer when it has.
+    while stub.count() == 0 {
+        assert!(running.is_running(), "{name} ended before it asked");
+    }
+    let limits = std::fs::read_to_string(limits).unwrap_or_default();
+    assert!(no_core(&limits), "{name} may leave a core file:\n{limits}");
+    let output = running.wait();
+    output.exit(4);
+    drop(stub);
+    let asked = metadata.finish();
+    assert!(asked.is_empty(), "{name} does not sign, and asked for credentials: {asked:?}");
 }
 
 /// The 401 of a cluster that was given a wrong password.

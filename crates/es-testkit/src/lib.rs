@@ -5,6 +5,7 @@
 //! - [`contract`]: what every tool does alike.
 //! - [`recorded`]: answers of real servers, for the stub.
 //! - [`stub`]: a cluster that counts requests and answers what it is told.
+//! - [`tls`]: a stand-in behind a certificate that only those trust who are told to.
 //! - [`tool`]: runs a tool in a clean environment and checks what it says.
 //!
 //! Nothing here is published, and a test kit that cannot do its work panics: a test is never skipped in silence.
@@ -19,5 +20,7 @@ pub mod generator;
 mod http;
 pub mod recorded;
 mod s3;
+mod secrets;
 pub mod stub;
+pub mod tls;
 pub mod tool;

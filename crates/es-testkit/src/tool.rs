@@ -1,5 +1,8 @@
 //! Runs a tool as cron would: a clean environment, no terminal, and a limit on its time.
 //!
+//! Whatever a test runs here is watched for the secrets it was given: in all that it prints, and in the command lines of
+//! it and its children.
+//!
 //! ```no_run
 //! use es_testkit::tool::tool;
 //!
@@ -17,6 +20,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::secrets::Secrets;
+
 /// How long a tool may run unless the test says otherwise.
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -30,6 +35,7 @@ pub struct Tool {
     stdout: Out,
     limit: Duration,
     home: tempfile::TempDir,
+    more_secrets: Vec<String>,
 }
 
 /// The tool of this name, as the build left it.
@@ -61,6 +67,7 @@ pub fn program_at(program: impl Into<PathBuf>) -> Tool {
         stdout: Out::Collected,
         limit: LIMIT,
         home: must("a scratch directory", tempfile::tempdir()),
+        more_secrets: Vec::new(),
     }
 }
 
@@ -152,6 +159,13 @@ impl Tool {
         self
     }
 
+    /// A secret that it comes to know otherwise than by its environment.
+    #[must_use]
+    pub fn secret(mut self, secret: &str) -> Self {
+        self.more_secrets.push(secret.to_owned());
+        self
+    }
+
     /// Its home, which is also where it runs: empty, and gone when the tool is.
     #[must_use]
     pub fn home(&self) -> &Path {
@@ -193,6 +207,11 @@ impl Tool {
                 Out::Closed => must("a pipe", std::io::pipe()).1.into(),
             })
             .stderr(Stdio::piped());
+        let env = self.env.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
+        let mut secrets = Secrets::of(&self.program, env, self.args.iter().map(OsString::as_os_str));
+        for secret in &self.more_secrets {
+            secrets.add("the test", secret, false);
+        }
         let mut child = must(&format!("running {}", self.program.display()), command.spawn());
         if let (Some(mut pipe), Some(input)) = (child.stdin.take(), self.stdin) {
             // A tool that does not read its input is right to do so; the pipe then breaks, which is no fault.
@@ -205,6 +224,7 @@ impl Tool {
             child,
             until: Instant::now() + self.limit,
             limit: self.limit,
+            secrets,
             _home: self.home,
         }
     }
@@ -227,6 +247,7 @@ pub struct Running {
     stderr: Option<JoinHandle<Vec<u8>>>,
     until: Instant,
     limit: Duration,
+    secrets: Secrets,
     _home: tempfile::TempDir,
 }
 
@@ -305,6 +326,7 @@ impl Running {
     #[must_use]
     pub fn wait(mut self) -> Output {
         let status = loop {
+            self.watch_command_lines();
             if let Some(status) = must("waiting for a tool", self.child.try_wait()) {
                 break status;
             }
@@ -318,7 +340,23 @@ impl Running {
             thread::sleep(Duration::from_millis(2));
         };
         let (stdout, stderr) = self.streams();
-        Output { status, stdout, stderr }
+        if let Some(found) = self.secrets.printed(&stdout, &stderr) {
+            panic!("{found}\nstdout:\n{stdout}\nstderr:\n{stderr}");
+        }
+        Output { status, stdout, stderr, secrets: self.secrets.clone() }
+    }
+
+    fn watch_command_lines(&self) {
+        if self.secrets.is_empty() {
+            return;
+        }
+        let mut pids = vec![self.pid()];
+        while let Some(pid) = pids.pop() {
+            if let Some(found) = self.secrets.in_command_line(pid) {
+                panic!("{found}");
+            }
+            pids.extend(children(pid));
+        }
     }
 
     fn streams(&mut self) -> (String, String) {
@@ -358,6 +396,7 @@ pub struct Output {
     status: ExitStatus,
     stdout: String,
     stderr: String,
+    secrets: Secrets,
 }
 
 impl Output {
@@ -388,6 +427,21 @@ impl Output {
     #[expect(clippy::must_use_candidate, reason = "the check itself is the use")]
     pub fn exit(&self, code: i32) -> &Self {
         assert!(self.code() == code, "exit code {} and not {code}\n{}", self.code(), self.all());
+        self
+    }
+
+    /// No file that it left below this directory holds a secret that it was given.
+    ///
+    /// # Panics
+    /// If one does, or there is no file at all.
+    #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "the check itself is the use")]
+    pub fn kept_secrets_from(&self, directory: &Path) -> &Self {
+        let any = fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some());
+        assert!(any, "{} is empty: nothing was searched", directory.display());
+        if let Some(found) = self.secrets.in_files(directory) {
+            panic!("{found}");
+        }
         self
     }
 
@@ -557,6 +611,22 @@ mod tests {
             assert!(running.is_running());
         }
         running.wait().exit(0).stdout("137\n");
+    }
+
+    #[test]
+    fn a_secret_that_is_printed_fails_the_test_that_ran_the_tool() {
+        let text = panic_text(|| drop(sh("echo $A_PASSWORD >&2").env("A_PASSWORD", "pass-word").run()));
+        assert!(text.starts_with("sh: the secret of A_PASSWORD is in its stderr\n"), "{text}");
+        let text = panic_text(|| drop(sh("echo of-a-file").secret("of-a-file").run()));
+        assert!(text.starts_with("sh: the secret of the test is in its stdout\n"), "{text}");
+    }
+
+    #[test]
+    fn a_secret_on_the_command_line_of_a_child_fails_the_test() {
+        // The substitution happens in the shell: its own command line has the name only.
+        let running = sh("sleep 60 $A_PASSWORD; :").env("A_PASSWORD", "59.125");
+        let text = panic_text(|| drop(running.run()));
+        assert!(text.starts_with("the secret of A_PASSWORD is in a command line: sleep 60 59.125"), "{text}");
     }
 
     #[test]

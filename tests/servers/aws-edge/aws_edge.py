@@ -89,6 +89,7 @@ class Edge:
         self.throttle = 0
         self.throttle_status = 429
         self.delay = 0.0
+        self.cut = 0
         self.gateway_timeout = args.gateway_timeout
         self.requests = []
         self.refused = []
@@ -385,7 +386,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         thread = threading.Thread(target=ask, daemon=True)
         thread.start()
         thread.join(edge.gateway_timeout)
-        if thread.is_alive():
+        with edge.lock:
+            # The node has done what it was asked, and nobody hears of it.
+            cut = edge.cut > 0 and self.command in ("PUT", "POST")
+            edge.cut -= cut
+        if cut or thread.is_alive():
             self.close_connection = True
             with edge.lock:
                 edge.refused.append([self.command, target, 504, "GATEWAY_TIMEOUT"])
@@ -401,8 +406,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def turn(self, body):
         """GET /_edge tells what was served and refused. POST turns knobs: {"skew": seconds, "throttle": requests,
-        "throttle_status": 429 or 403, "delay": seconds, "gateway_timeout": seconds, "key": "AKID:SECRET:TOKEN:EXPIRES",
-        "clear": true}."""
+        "throttle_status": 429 or 403, "cut": writes whose answer is lost at the gateway, "delay": seconds,
+        "gateway_timeout": seconds, "key": "AKID:SECRET:TOKEN:EXPIRES", "clear": true}."""
         edge = self.edge
         with edge.lock:
             if self.command == "POST":
@@ -412,7 +417,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     elif name == "clear":
                         edge.requests.clear()
                         edge.refused.clear()
-                    elif name in ("skew", "throttle", "throttle_status", "delay", "gateway_timeout"):
+                    elif name in ("skew", "throttle", "throttle_status", "cut", "delay", "gateway_timeout"):
                         setattr(edge, name, value)
                     else:
                         raise Refused(400, f"no knob {name}")
