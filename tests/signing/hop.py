@@ -82,6 +82,8 @@ def tool(args, arguments, stdin=b"", token=None):
     if token:
         environment["AWS_SESSION_TOKEN"] = token
     done = subprocess.run([args.tool, *arguments], input=stdin, capture_output=True, env=environment, check=False)
+    if KEYS["AWS_SECRET_ACCESS_KEY"].encode() in done.stdout + done.stderr:
+        raise AssertionError(f"{arguments}: the secret key was printed")
     if done.returncode:
         raise AssertionError(f"{arguments}: exit {done.returncode}: {done.stderr.decode()}")
     return done.stdout

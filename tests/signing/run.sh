@@ -4,7 +4,7 @@
 #
 #   tests/signing/run.sh BINDIR [differential|hop|policies|bench]...
 #
-# SEED and REQUESTS choose the generated requests, LARGEST the largest body of the hop.
+# SEED and REQUESTS choose the generated requests, LARGEST the largest body of the hop; PAGE is where the bench writes.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$1
@@ -29,7 +29,7 @@ for part; do
     policies)
         "$python" "$here/policies.py" --tool "$bin/es-iam-policy" ;;
     bench)
-        "$python" "$here/bench.py" --tool "$bin/es-sign-request" --awscurl "$venv/bin/awscurl" ;;
+        "$python" "$here/bench.py" --tool "$bin/es-sign-request" --awscurl "$venv/bin/awscurl" ${PAGE:+--page "$PAGE"} ;;
     *)
         echo "run.sh: no part $part: differential, hop, policies, bench" >&2
         exit 2 ;;

@@ -184,6 +184,56 @@ fn answers_lost_at_the_gateway_and_throttling_end_well_when_the_command_is_repea
     assert_eq!(taken["snapshots"].as_array().map(Vec::len), Some(1), "{taken}");
 }
 
+/// A name as one segment of a path.
+fn encoded(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+#[test]
+fn names_and_queries_that_need_encoding_mean_the_same_behind_the_edge() {
+    let amazon = amazon();
+    let Original { source, target, .. } = &amazon.original;
+    let odd = "edge-자바=카페%41+~";
+    for (index, documents) in [("edge-enc-a", 5), ("edge-enc-b", 2), (&encoded(odd), 3)] {
+        put_documents(source, index, documents);
+    }
+    // The node resolves it, so that no midnight comes between this and the count.
+    let this_year = "<edge-math-{now/y{yyyy}}>";
+    put_documents(source, &encoded(this_year), 4);
+    let asked = [
+        (format!("/{this_year}/_count"), 4),
+        ("/edge-자바=카페%2541+~/_count".into(), 3),
+        ("/edge-enc*,-edge-enc-b/_count".into(), 5),
+        ("/edge-enc-a,edge-enc-b/_count".into(), 7),
+        ("//edge-enc-a///_count".into(), 5),
+        ("/edge-enc-b/./../edge-enc-a/_count".into(), 5),
+        ("/edge-enc-a/_count?q=이름:자바카페".into(), 5),
+        ("/edge-enc-a/_count?q=n:[1 TO 2]".into(), 2),
+        ("/edge-enc-a/_count?q=n:(1+OR+2+OR+3)".into(), 3),
+        ("/edge-enc-a/_count?q=n:1&q=n:(1 OR 4)".into(), 2),
+        ("/edge-enc-a/_count?pretty&human=&q=*".into(), 5),
+    ];
+    let urls: Vec<String> = asked.iter().map(|(path, _)| format!("{}{path}", amazon.edge.url)).collect();
+    let records: Vec<String> = urls.iter().map(|url| json!({"type": "request", "url": url}).to_string()).collect();
+    let script = "es-sign-request --service es --format curl | curl -q -sS -f -K -";
+    let output = amazon.signed(script).stdin(records.join("\n")).run();
+    output.exit(0).stderr("");
+    let answers: Vec<Value> =
+        serde_json::Deserializer::from_str(output.out()).into_iter().map(Result::unwrap).collect();
+    assert_eq!(answers.len(), asked.len(), "{}", output.out());
+    for ((path, count), answer) in asked.iter().zip(&answers) {
+        assert_eq!(answer["count"], *count, "{path}: {answer}");
+    }
+    // The tools sign their own requests.
+    let work = tempfile::tempdir().expect("a work directory");
+    let output = amazon.signed(&amazon.migrate("edge-encoded", odd, work.path())).run();
+    output.exit(0).stderr("");
+    assert_eq!(verdicts(&output), [(odd.to_string(), "equal".to_string())]);
+    assert_eq!(ask(target, "GET", &format!("/{}/_count", encoded(odd)), None)["count"], 3);
+    assert_eq!(amazon.refused(), []);
+}
+
 #[test]
 fn refusals_of_the_edge_are_exit_4_with_a_hint() {
     let amazon = amazon();
