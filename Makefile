@@ -70,7 +70,7 @@ shellcheck:
 
 bench: bed ## Times the move beside curl, elasticdump and a scroll loop, and signing; writes docs/benchmarks.md
 	@sh scripts/prerequisites python3 venv curl npm
-	PATH="$(abspath $(RELEASE)):$$PATH" ES_TESTBED_BENCH=1 $(BED) run -- python3 scripts/bench/bench.py --documents $(BENCH_N)
+	PATH="$(abspath $(RELEASE)):$$PATH" ES_TESTBED_BENCH=1 $(BED) run -- python3 -B scripts/bench/bench.py --documents $(BENCH_N)
 	PAGE=docs/benchmarks.md tests/signing/run.sh $(abspath $(RELEASE)) bench
 
 # The parts of a move by themselves; ES_SOURCE_URL and ES_TARGET_URL are in the environment.

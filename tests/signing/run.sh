@@ -19,6 +19,8 @@ if [ ! -e "$venv/complete" ]; then
     : >"$venv/complete"
 fi
 python=$venv/bin/python
+# Nothing is left behind in the tree.
+export PYTHONDONTWRITEBYTECODE=1
 
 for part; do
     case $part in

