@@ -192,3 +192,18 @@ fn none(error: &aws_credential_types::provider::error::CredentialsError) -> Faul
     Fault::new(exit, format!("no AWS credentials: {}", causes(error)))
         .hint("set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is attached")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_printed_for_debugging_shows_a_secret() {
+        let credentials = Credentials::new("AKIDEXAMPLE", "the-secret-key", Some("the-token".into()), None, "test");
+        let source = CredentialSource::new(None, None);
+        source.state.lock().unwrap().current = Some(credentials.clone());
+        let shown = format!("{source:?} {source:#?} {credentials:?}");
+        assert!(shown.contains("AKIDEXAMPLE"), "{shown}");
+        assert!(!shown.contains("the-secret-key") && !shown.contains("the-token"), "{shown}");
+    }
+}

@@ -215,6 +215,35 @@ fn single_sign_on_uses_the_cached_token() {
 }
 
 #[test]
+fn single_sign_on_by_a_session_uses_the_token_of_that_session() {
+    let home = Home::new("sso-session");
+    let endpoint = Endpoint::new(|asked| {
+        let mine = asked.contains("account_id=123456789012") && asked.contains("role_name=migrate");
+        (asked.starts_with("GET /federation/credentials?") && mine).then(|| {
+            json!({"roleCredentials": {"accessKeyId": "FROMSESSION", "secretAccessKey": SECRET, "sessionToken": TOKEN,
+                                       "expiration": 4_070_908_800_000_u64}})
+            .to_string()
+        })
+    });
+    home.write(
+        ".aws/config",
+        "[profile work]\nsso_session = migration\nsso_account_id = 123456789012\nsso_role_name = migrate\n\
+         [sso-session migration]\nsso_start_url = https://example.awsapps.com/start\nsso_region = us-east-1\n",
+    );
+    // Here the file is named by the SHA-1 of the session's name.
+    home.write(
+        ".aws/sso/cache/c5590b164e570f6964f9993d2be2220b7dcdb01a.json",
+        &json!({"accessToken": "SESSIONTOKEN", "expiresAt": "2099-01-01T00:00:00Z", "region": "us-east-1",
+                "startUrl": "https://example.awsapps.com/start"})
+        .to_string(),
+    );
+    let mut command = tool(&home.0);
+    command.env("AWS_ENDPOINT_URL_SSO", &endpoint.url).env("AWS_PROFILE", "work");
+    assert_eq!(signs_with(&mut command), ("FROMSESSION".into(), Some(TOKEN.into())));
+    assert!(endpoint.heard()[0].contains("SESSIONTOKEN"));
+}
+
+#[test]
 fn a_chain_of_assumed_roles_is_walked() {
     let home = Home::new("roles");
     let endpoint = Endpoint::new(|asked| {
