@@ -90,6 +90,8 @@ install: build ## Installs tools, script, man pages and completions under PREFIX
 	install -m 755 $(addprefix $(RELEASE)/,$(TOOLS)) scripts/es-migrate $(DESTDIR)$(BINDIR)
 	install -m 644 $(TARGET_DIR)/doc-out/man/*.1 $(DESTDIR)$(MANDIR)/man1
 	install -m 644 docs/es-migrate.7 $(DESTDIR)$(MANDIR)/man7
+	install -d $(DESTDIR)$(DATADIR)/doc/es-migrate
+	install -m 644 README.md CHANGELOG.md LICENSE-* docs/*.md docs/*.json docs/*.svg $(DESTDIR)$(DATADIR)/doc/es-migrate
 	install -d $(DESTDIR)$(DATADIR)/bash-completion/completions $(DESTDIR)$(DATADIR)/zsh/site-functions $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
 	install -m 644 $(TARGET_DIR)/doc-out/completions/*.bash $(DESTDIR)$(DATADIR)/bash-completion/completions
 	install -m 644 $(TARGET_DIR)/doc-out/completions/_es-* $(DESTDIR)$(DATADIR)/zsh/site-functions
@@ -97,6 +99,7 @@ install: build ## Installs tools, script, man pages and completions under PREFIX
 
 uninstall: ## Removes what install put there
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(TOOLS) es-migrate) $(DESTDIR)$(MANDIR)/man7/es-migrate.7 $(DESTDIR)$(MANDIR)/man1/es-migrate.1
+	rm -rf $(DESTDIR)$(DATADIR)/doc/es-migrate
 	for t in $(TOOLS); do rm -f $(DESTDIR)$(MANDIR)/man1/$$t.1 $(DESTDIR)$(DATADIR)/bash-completion/completions/$$t.bash $(DESTDIR)$(DATADIR)/zsh/site-functions/_$$t $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/$$t.fish; done
 
 dist: ## Builds what is shipped, smaller and slower to link

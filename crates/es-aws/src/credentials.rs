@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 pub use aws_credential_types::Credentials;
 
 /// Credentials are replaced this long before they expire, or at half their life if that is shorter.
-const EARLY: Duration = Duration::from_secs(300);
+const EARLY: Duration = Duration::from_mins(5);
 
 /// Where credentials come from: the chain of the AWS SDK with a profile or a role to assume.
 #[derive(Debug)]

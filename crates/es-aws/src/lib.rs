@@ -42,12 +42,10 @@ pub fn region_of_host(host: &str) -> Option<&str> {
 #[must_use]
 pub fn service_of_host(host: &str) -> Option<&'static str> {
     let host = host.strip_suffix(".amazonaws.com").or_else(|| host.strip_suffix(".amazonaws.com.cn"))?;
-    if host.ends_with(".es") {
-        Some("es")
-    } else if host.ends_with(".aoss") {
-        Some("aoss")
-    } else {
-        None
+    match host.rsplit('.').next() {
+        Some("es") => Some("es"),
+        Some("aoss") => Some("aoss"),
+        _ => None,
     }
 }
 

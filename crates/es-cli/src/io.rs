@@ -76,6 +76,7 @@ impl Io {
             took_in_millis: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
             requests,
             retries,
+            extra: es_records::Extra::new(),
         }
     }
 

@@ -54,6 +54,10 @@ impl Meter {
             text = format!("{}/{} {words}{}", human_bytes(done), human_bytes(total), self.pace(done, total));
         }
         if let Some(bar) = &self.bar {
+            // It was taken away for a line of text.
+            if bar.is_finished() {
+                bar.reset();
+            }
             bar.set_length(total.max(1));
             bar.set_position(done);
             bar.set_message(printable(&text));

@@ -52,8 +52,8 @@ mod tests {
     fn durations_are_read_as_typed() {
         assert_eq!(duration("90s").unwrap(), Duration::from_secs(90));
         assert_eq!(duration("250ms").unwrap(), Duration::from_millis(250));
-        assert_eq!(duration("1h30m").unwrap(), Duration::from_secs(5400));
-        assert_eq!(duration("2d").unwrap(), Duration::from_secs(172_800));
+        assert_eq!(duration("1h30m").unwrap(), Duration::from_mins(90));
+        assert_eq!(duration("2d").unwrap(), Duration::from_hours(48));
         for wrong in ["", "10", "-5s", "soon", "99999999999999999999d"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }

@@ -151,6 +151,7 @@ impl Cluster {
             cluster_uuid: word(&root["cluster_uuid"]),
             version: word(&version["number"]),
             distribution,
+            ..ClusterId::default()
         };
         if identity.version.is_empty() || identity.cluster_uuid.is_empty() {
             return Err(Fault::failed(format!(

@@ -139,7 +139,7 @@ impl Config {
             return Err(Fault::usage("the URL flag holds a password, which every user of this machine can read")
                 .hint(format!("set {} and {}", env.name("USERNAME"), env.name("PASSWORD_FILE"))));
         }
-        let auth = auth(&env, &url, inline)?;
+        let auth = auth(&env, &url, inline.as_ref())?;
         let client = match (env.get("CLIENT_CERT"), env.get("CLIENT_KEY")) {
             (Some(cert), Some(key)) => Some((cert.into(), key.into())),
             (None, None) => None,
@@ -206,7 +206,7 @@ fn userinfo(url: &mut Url) -> Option<(String, Secret)> {
     Some(pair)
 }
 
-fn auth(env: &Environment, url: &Url, inline: Option<(String, Secret)>) -> Result<Auth, Fault> {
+fn auth(env: &Environment, url: &Url, inline: Option<&(String, Secret)>) -> Result<Auth, Fault> {
     let word = env.get("AUTH").unwrap_or_else(|| "auto".into());
     let host = url.host_str().unwrap_or_default();
     let basic = || -> Result<Option<Auth>, Fault> {
@@ -216,7 +216,7 @@ fn auth(env: &Environment, url: &Url, inline: Option<(String, Secret)>) -> Resul
                     || Fault::usage(format!("{} is set and {} is not", env.name("USERNAME"), env.name("PASSWORD")));
                 Some((user, env.secret("PASSWORD")?.ok_or_else(missing)?))
             }
-            None => inline.clone(),
+            None => inline.cloned(),
         };
         Ok(pair.map(|(user, password)| {
             use base64::Engine as _;

@@ -84,10 +84,11 @@ impl ServerError {
     pub fn class(&self) -> Class {
         let says = |words: &str| self.reason.contains(words) || self.cause.as_ref().is_some_and(|c| c.contains(words));
         match self.kind.as_str() {
-            "concurrent_snapshot_execution_exception" | "snapshot_in_progress_exception" => Class::Busy,
+            "concurrent_snapshot_execution_exception"
+            | "snapshot_in_progress_exception"
+            | "repository_conflict_exception" => Class::Busy,
             // 5.x and 6.x, any change of a repository while a snapshot or restore uses it; 7.x and later say conflict.
             "illegal_state_exception" if says("currently used") => Class::Busy,
-            "repository_conflict_exception" => Class::Busy,
             "snapshot_name_already_in_use_exception" | "resource_already_exists_exception" => Class::Exists,
             "invalid_snapshot_name_exception" if says("already exists") || says("already in-progress") => Class::Exists,
             "repository_missing_exception" | "snapshot_missing_exception" | "index_not_found_exception" => {

@@ -67,6 +67,7 @@ impl Indices {
                         refresh_interval: text("index.refresh_interval"),
                         creation_date: text("index.creation_date"),
                         aliases: names.collect(),
+                        ..IndexSettings::default()
                     },
                     closed: false,
                     hidden: name.starts_with('.') || settings.get("index.hidden").is_some_and(|v| v == "true"),

@@ -208,18 +208,17 @@ fn compare(
         source.cluster().retries() + target.cluster().retries(),
     );
     let (from, to) = (source.cluster().identity()?, target.cluster().identity()?);
-    let count =
-        |((index, target_index), (before, now)): (&(String, String), (&(Tally, Tally), &(Tally, Tally)))| Count {
-            index: index.clone(),
-            target_index: target_index.clone(),
-            source_count: now.0.number(),
-            target_count: now.1.number(),
-            verdict: count::verdict(before, now),
-            reason: now.0.reason().or(now.1.reason()).map(str::to_string),
-            source: Some(from.clone()),
-            cluster: Some(to.clone()),
-            steps: vec![step.clone()],
-            extra: es_records::Extra::new(),
-        };
-    Ok(pairs.iter().zip(first.iter().zip(&second)).map(count).collect())
+    let count = |(index, target_index): &(String, String), before: &(Tally, Tally), now: &(Tally, Tally)| Count {
+        index: index.clone(),
+        target_index: target_index.clone(),
+        source_count: now.0.number(),
+        target_count: now.1.number(),
+        verdict: count::verdict(before, now),
+        reason: now.0.reason().or(now.1.reason()).map(str::to_string),
+        source: Some(from.clone()),
+        cluster: Some(to.clone()),
+        steps: vec![step.clone()],
+        extra: es_records::Extra::new(),
+    };
+    Ok(pairs.iter().zip(&first).zip(&second).map(|((pair, before), now)| count(pair, before, now)).collect())
 }

@@ -101,7 +101,7 @@ impl Facts {
             let plain = |p: &str| !p.contains(['*', '?', '$']) && !p.contains(char::is_control);
             check("prefix", prefix, plain, "a path without *, ? and $")?;
         }
-        let partition = partition(args, arn_partition)?;
+        let partition = partition(args, arn_partition.as_deref())?;
         Ok(Self {
             bucket: args.bucket.clone(),
             prefix,
@@ -261,7 +261,7 @@ fn role(text: &str) -> Result<(Role, Option<(String, String)>), Fault> {
     }
 }
 
-fn partition(args: &Args, of_arn: Option<String>) -> Result<String, Fault> {
+fn partition(args: &Args, of_arn: Option<&str>) -> Result<String, Fault> {
     let of_region = args.region.as_deref().map(|region| {
         if region.starts_with("cn-") {
             "aws-cn"
@@ -274,7 +274,7 @@ fn partition(args: &Args, of_arn: Option<String>) -> Result<String, Fault> {
     let known = ["aws", "aws-cn", "aws-us-gov"];
     let mut said: Vec<(&str, &str)> = Vec::new();
     said.extend(args.partition.as_deref().map(|p| ("--partition", p)));
-    said.extend(of_arn.as_deref().map(|p| ("the role's ARN", p)));
+    said.extend(of_arn.map(|p| ("the role's ARN", p)));
     said.extend(of_region.map(|p| ("the region", p)));
     let Some((who, partition)) = said.first().copied() else { return Ok("aws".into()) };
     if !known.contains(&partition) {

@@ -1,5 +1,6 @@
 //! Which cluster a record speaks of.
 
+use crate::Extra;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -42,4 +43,7 @@ pub struct ClusterId {
     /// `elasticsearch` or `opensearch`.
     #[serde(default)]
     pub distribution: String,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub extra: Extra,
 }

@@ -35,6 +35,9 @@ pub struct RestoredIndex {
     /// Whether its own settings are in force again.
     #[serde(default)]
     pub finished: bool,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// A restore of one snapshot.

@@ -50,7 +50,7 @@ impl std::fmt::Display for State {
 }
 
 /// Shard counts of a snapshot or a restore.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Shards {
     /// Shards that belong to it.
     pub total: u64,
@@ -58,6 +58,9 @@ pub struct Shards {
     pub failed: u64,
     /// Shards that are done.
     pub successful: u64,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// Why a shard is not in the snapshot, in the server's words.
@@ -95,6 +98,9 @@ pub struct IndexSettings {
     /// Aliases of the index on the source.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// A snapshot as the server shows it, and what was asked for.

@@ -1,5 +1,6 @@
 //! The audit trail that every record carries.
 
+use crate::Extra;
 use serde::{Deserialize, Serialize};
 
 /// What one tool did for a record: the steps of a record are its log, in order.
@@ -17,4 +18,7 @@ pub struct Step {
     pub requests: u64,
     /// Requests that had to be sent again.
     pub retries: u64,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub extra: Extra,
 }

@@ -1,9 +1,11 @@
 //! docs/records.md says what the records are: its examples are read here.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
 
 use es_records::Record;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+const SCHEMA: &str = include_str!("../../../docs/records.schema.json");
 const PAGE: &str = include_str!("../../../docs/records.md");
 /// Records of the tools that sign and print policies: no other tool reads them.
 const APART: &[&str] = &["request", "finding", "policy"];
@@ -65,6 +67,69 @@ fn every_field_of_an_example_is_in_its_table() {
                 assert!(named.contains(field.as_str()), "{kind}.{field} is not explained");
             }
         }
+    }
+}
+
+/// docs/records.schema.json, ready to validate with.
+fn schema() -> (boon::Schemas, boon::SchemaIndex) {
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler.enable_format_assertions();
+    compiler.add_resource("records.schema.json", serde_json::from_str(SCHEMA).unwrap()).unwrap();
+    let index = compiler.compile("records.schema.json", &mut schemas).unwrap();
+    (schemas, index)
+}
+
+#[test]
+fn every_example_fits_the_schema_and_none_with_a_field_of_another_type_does() {
+    let (schemas, index) = schema();
+    for (kind, section) in sections() {
+        for example in examples(section) {
+            schemas.validate(&example, index).unwrap_or_else(|e| panic!("{kind}: {e}"));
+            for field in example.as_object().unwrap().keys() {
+                let mut wrong = example.clone();
+                wrong[field] = serde_json::json!(-0.5);
+                assert!(schemas.validate(&wrong, index).is_err(), "{kind}.{field} may be anything");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_schema_has_the_fields_of_the_tables_and_no_others() {
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    for (kind, section) in sections() {
+        // The first table of a section is about the record itself, the others are about its parts.
+        let table = section.split("\n\n").find(|part| part.starts_with("| field")).unwrap();
+        let rows = table.lines().skip(2).filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+        let told: BTreeSet<&str> = rows.flat_map(|(names, _)| names.split('`').skip(1).step_by(2)).collect();
+        let fields = schema["$defs"][kind]["properties"].as_object().unwrap_or_else(|| panic!("{kind} is not in it"));
+        let known: BTreeSet<&str> = fields.keys().map(String::as_str).filter(|field| *field != "type").collect();
+        assert_eq!(told, known, "{kind}");
+    }
+}
+
+#[test]
+fn fields_of_a_later_version_pass_through_at_every_depth() {
+    for (kind, section) in sections().into_iter().filter(|(kind, _)| !APART.contains(kind)) {
+        for mut example in examples(section) {
+            novel(&mut example);
+            let record: Record = serde_json::from_value(example.clone()).unwrap();
+            let mut found = Vec::new();
+            lost(kind, &example, &serde_json::to_value(&record).unwrap(), &mut found);
+            assert_eq!(found, [] as [String; 0]);
+        }
+    }
+}
+
+/// Puts a field that no version knows into every object.
+fn novel(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(novel);
+            fields.insert("novel".into(), serde_json::json!({"a": 1}));
+        }
+        Value::Array(items) => items.iter_mut().for_each(novel),
+        _ => {}
     }
 }
 

@@ -294,8 +294,11 @@ fn alike(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
     a.len() == b.len() && a.iter().all(|(key, value)| b.contains_key(key) && text(Some(value)) == text(b.get(key)))
 }
 
-/// The present registration: type and settings.
-fn registered(cluster: &Cluster, name: &str, what: &str) -> Result<Option<(String, Map<String, Value>)>, Fault> {
+/// Type and settings of a repository.
+type Registration = (String, Map<String, Value>);
+
+/// The present registration.
+fn registered(cluster: &Cluster, name: &str, what: &str) -> Result<Option<Registration>, Fault> {
     match cluster.get(&Path::of(["_snapshot", name])) {
         Ok(mut answer) => {
             let entry = answer[name].take();

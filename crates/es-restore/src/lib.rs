@@ -8,7 +8,7 @@ mod rename;
 use clap::Args as ClapArgs;
 use es_cli::{Exit, Fault, Io, PlanRow};
 use es_client::{CallError, Class, Cluster, ENVIRONMENT, Indices, Method, PairArgs, Path, Pattern, batches};
-use es_records::{IndexSettings, Record, Restore, RestoreState, RestoredIndex, Role, Snapshot, State};
+use es_records::{ClusterId, IndexSettings, Record, Restore, RestoreState, RestoredIndex, Role, Snapshot, State};
 use rename::Group;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -110,7 +110,12 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
     let target = Cluster::open(Role::Target, args.clusters.target_url.as_deref(), None, io.listener())?;
     // All are looked at before anything is started on the strength of one.
     for snapshot in &snapshots {
-        fit(snapshot, args.partial).map_err(|f| f.context(what(args, snapshot)))?;
+        if let Err(fault) = fit(snapshot, args.partial) {
+            if fault.exit == Exit::No {
+                io.emit(&not_started(None, snapshot, &fault))?;
+            }
+            return Err(fault.context(what(args, snapshot)).into());
+        }
     }
     if args.dry_run {
         for mut snapshot in snapshots {
@@ -127,9 +132,9 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
         snapshot.repository = repository(args, &snapshot);
         let outcome = restore(args, &target, &mut snapshot, plan.as_deref(), &settings, &mut started, io);
         if let Err(fault) = outcome {
-            if started > 0 {
-                // A later stage of a plain pipe must not take what was started for the whole.
-                io.emit(&not_started(&target, &snapshot, &fault))?;
+            if started > 0 || fault.exit == Exit::No {
+                // A later stage of a plain pipe must not take what was started for the whole, nor call its input empty.
+                io.emit(&not_started(target.identity().ok(), &snapshot, &fault))?;
             }
             return Err(fault.context(&what).into());
         }
@@ -166,16 +171,17 @@ fn what(args: &Args, snapshot: &Snapshot) -> String {
 }
 
 /// The record of what was not started.
-fn not_started(target: &Cluster, snapshot: &Snapshot, fault: &Fault) -> Record {
+fn not_started(target: Option<&ClusterId>, snapshot: &Snapshot, fault: &Fault) -> Record {
     Record::Restore(Restore {
         repository: snapshot.repository.clone(),
         snapshot: snapshot.snapshot.clone(),
         uuid: snapshot.uuid.clone(),
         state: RestoreState::Failed,
-        cluster: target.identity().ok().cloned(),
+        cluster: target.cloned(),
         source: snapshot.cluster.clone(),
         failures: vec![format!("not started: {fault}")],
         steps: snapshot.steps.clone(),
+        extra: snapshot.extra.clone(),
         ..Restore::default()
     })
 }
@@ -400,6 +406,7 @@ fn one(
         cluster: Some(target.identity()?.clone()),
         source: snapshot.cluster.clone(),
         steps: snapshot.steps.clone(),
+        extra: snapshot.extra.clone(),
         ..Restore::default()
     };
     let own = ours(target, snapshot, &group.pairs)?;
@@ -409,7 +416,7 @@ fn one(
             target_index: target_index.clone(),
             settings: snapshot.index_settings.get(index).cloned(),
             adopted: own.contains(target_index),
-            finished: false,
+            ..RestoredIndex::default()
         });
     }
     let missing: Vec<(String, String)> = group.pairs.iter().filter(|(_, t)| !own.contains(t)).cloned().collect();

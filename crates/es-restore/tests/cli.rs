@@ -229,12 +229,22 @@ fn a_snapshot_that_is_not_whole_is_not_built_on() {
     ] {
         let mut record = finished();
         record["state"] = json!(state);
-        restore(&stub, &record).run().exit(code).stdout("").stderr_contains(format!("restore of move/day1: {says}"));
+        let output = restore(&stub, &record).run();
+        output.exit(code).stderr_contains(format!("restore of move/day1: {says}"));
+        // The later stages of a plain pipe then end with the answer no as well, and not with "no record".
+        assert_eq!(output.json_lines().iter().filter(|r| failed(r, says)).count(), usize::from(code == 1), "{state}");
     }
     let mut record = finished();
     record["missing_indices"] = json!(["typo"]);
-    restore(&stub, &record).run().exit(1).stdout("").stderr_contains("1 missing indices");
+    restore(&stub, &record).run().exit(1).stdout_contains("not started").stderr_contains("1 missing indices");
     assert!(stub.finish().is_empty());
+}
+
+/// Whether it is the record of a restore that was not started.
+fn failed(record: &Value, why: &str) -> bool {
+    record["type"] == "restore"
+        && record["state"] == "FAILED"
+        && record["failures"][0].as_str().is_some_and(|text| text.contains("not started") && text.contains(why))
 }
 
 #[test]
@@ -244,7 +254,7 @@ fn a_repository_without_the_snapshot_points_at_its_registration() {
     restore(&stub, &finished())
         .run()
         .exit(1)
-        .stdout("")
+        .stdout_contains("\"failures\":[\"not started: ")
         .stderr_contains("reading it on the target: HTTP 404 snapshot_missing_exception")
         .stderr_contains(
             "hint: is the target's repository registered on the same bucket and base_path as the source's?",
@@ -274,7 +284,7 @@ fn an_index_the_snapshot_does_not_hold_is_the_answer_no() {
         .args(["--indices", "javacafe_2018_01_1"])
         .run()
         .exit(1)
-        .stdout("")
+        .stdout_contains("\"failures\":[\"not started: ")
         .stderr("es-restore: restore of move/day1: the snapshot does not hold index \"javacafe_2018_01_1\"\n");
     assert_eq!(stub.finish().len(), 2);
 }

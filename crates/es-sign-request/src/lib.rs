@@ -239,6 +239,7 @@ struct Bench<'a> {
     source: CredentialSource,
     /// What the last request was signed for: host, then region and service.
     signer: Option<(String, Signer)>,
+    #[allow(clippy::option_option)] // not looked up yet, looked up and there is none, known
     region: Option<Option<String>>,
     /// Whether a body of standard input must be kept for printing.
     keep: bool,

@@ -27,6 +27,8 @@ use crate::http;
 
 /// How long a server may take to answer; on two busy cores a start takes half a minute at worst.
 const START_TIMEOUT: Duration = Duration::from_mins(3);
+/// Looks in a row at a red node at rest after which it is called up.
+const RED_LOOKS: u32 = 40;
 /// How long a server may take to stop on SIGTERM before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// The region of the case the project was made for.
@@ -299,6 +301,7 @@ impl Daemon {
     fn wait_until_it_answers(&self, name: &str, kind: &Kind, log: &Path) -> Result<()> {
         let agent = http::agent(Duration::from_secs(5));
         let until = Instant::now() + START_TIMEOUT;
+        let mut stays_red = 0;
         loop {
             let port = {
                 let mut state = self.lock();
@@ -314,8 +317,10 @@ impl Daemon {
                     .is_ok_and(|(status, _)| status == 200),
                 // A node answers before it has read its own state back; until then its health is red.
                 Kind::Node { .. } => {
-                    http::call(&agent, "GET", &format!("http://127.0.0.1:{port}/_cluster/health"), None)
-                        .is_ok_and(|(status, health)| status == 200 && health["status"] != "red")
+                    let health = http::call(&agent, "GET", &format!("http://127.0.0.1:{port}/_cluster/health"), None);
+                    stays_red =
+                        if health.as_ref().is_ok_and(|(_, health)| rests_red(health)) { stays_red + 1 } else { 0 };
+                    stays_red >= RED_LOOKS || health.is_ok_and(|(status, h)| status == 200 && h["status"] != "red")
                 }
             };
             if up {
@@ -615,6 +620,15 @@ fn free_port(last: &mut u16) -> Result<u16> {
         }
     }
     Err(anyhow!("no free port between 20000 and 32000"))
+}
+
+/// Whether a node has read its state back, has a shard that no one can start, and is not trying any more: an index that
+/// was lost before stays lost.
+fn rests_red(health: &Value) -> bool {
+    let nothing = |key: &str| health[key].as_u64() == Some(0);
+    health["status"] == "red"
+        && !nothing("unassigned_shards")
+        && ["initializing_shards", "number_of_in_flight_fetch", "number_of_pending_tasks"].into_iter().all(nothing)
 }
 
 #[cfg(test)]

@@ -61,9 +61,9 @@ pub(crate) enum Wanted {
     Auto,
     /// Every primary and every replica
     Green,
-    /// Every primary
+    /// Every primary, as the server calls it
     Yellow,
-    /// Every primary
+    /// Every primary; another word for yellow
     Primaries,
 }
 
@@ -112,6 +112,11 @@ fn wait(
     pace: &mut Pace,
     io: &mut Io,
 ) -> Result<Ended, Fault> {
+    if let Record::Restore(restore) = &record
+        && let Some(fault) = restore::over(restore)
+    {
+        return Ok((record, Some(fault)));
+    }
     let (role, known) = about(&record, args)?;
     let place = if let Some(place) = clusters.iter().position(|c| c.role() == role) {
         place

@@ -10,6 +10,13 @@ use es_client::{CallError, Cluster, Path, batches};
 use es_records::{Record, Restore, RestoreState};
 use std::collections::BTreeMap;
 
+/// Why there is nothing to wait for: an earlier stage saw it fail, or start nothing.
+pub(crate) fn over(restore: &Restore) -> Option<Fault> {
+    let failed = matches!(restore.state, RestoreState::Failed | RestoreState::Other(_)) || restore.indices.is_empty();
+    let (repository, snapshot, why) = (&restore.repository, &restore.snapshot, restore.failures.join("; "));
+    failed.then(|| Fault::no(format!("restore of {repository}/{snapshot} has failed already: {why}")))
+}
+
 pub(crate) fn wait(
     cluster: &Cluster,
     mut restore: Restore,
@@ -19,10 +26,6 @@ pub(crate) fn wait(
 ) -> Result<Ended, Fault> {
     let title = format!("{}/{}", restore.repository, restore.snapshot);
     let what = format!("restore of {title}");
-    if matches!(restore.state, RestoreState::Failed | RestoreState::Other(_)) || restore.indices.is_empty() {
-        let fault = Fault::no(format!("{what} has failed already: {}", restore.failures.join("; ")));
-        return Ok((Record::Restore(restore), Some(fault)));
-    }
     let targets: Vec<String> = restore.indices.iter().map(|i| i.target_index.clone()).collect();
     let (mut hopeless, mut absent) = (0, 0);
     let mut progress = io.shows_progress();
@@ -88,6 +91,7 @@ pub(crate) fn wait(
 
 fn failed(mut restore: Restore, what: &str, why: Vec<String>, hint: &str) -> Ended {
     restore.state = RestoreState::Failed;
+    restore.shards.failed = restore.shards.total - restore.shards.successful;
     let fault = Fault::no(format!("{what} will not come to its end: {}", why.join("; "))).hint(hint);
     restore.failures = why;
     (Record::Restore(restore), Some(fault))
@@ -99,7 +103,8 @@ fn tally(restore: &mut Restore, seen: &BTreeMap<String, IndexHealth>) {
     let successful = mine().map(|h| h.active_primaries).sum();
     let health = worst(mine().map(|h| h.status.as_str())).to_string();
     let all_there = mine().count() == restore.indices.len();
-    restore.shards = es_records::Shards { total, successful, failed: 0 };
+    let extra = std::mem::take(&mut restore.shards.extra);
+    restore.shards = es_records::Shards { total, successful, failed: 0, extra };
     restore.health = Some(if all_there { health } else { "red".into() });
 }
 
