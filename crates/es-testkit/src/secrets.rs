@@ -18,6 +18,8 @@ const SIGNER: &str = "es-sign-request";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Secrets {
     program: String,
+    /// A test that types a secret where it does not belong knows that the process list shows it.
+    typed: Vec<String>,
     found: Vec<Secret>,
 }
 
@@ -28,8 +30,6 @@ struct Secret {
     text: String,
     /// A session token is part of a signed request.
     token: bool,
-    /// A test that types a secret where it does not belong knows that the process list shows it.
-    typed: bool,
 }
 
 impl Secrets {
@@ -40,8 +40,8 @@ impl Secrets {
         args: impl Iterator<Item = &'a OsStr>,
     ) -> Self {
         let program = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut all = Self { program, found: Vec::new() };
         let text = |text: &OsStr| text.to_string_lossy().into_owned();
+        let mut all = Self { program, typed: args.map(text).collect(), found: Vec::new() };
         let env: Vec<_> = env.map(|(name, value)| (text(name), text(value))).collect();
         for (name, value) in &env {
             let secret = NAMES.iter().any(|word| name.contains(word));
@@ -63,10 +63,6 @@ impl Secrets {
                 all.add(name, password, false);
             }
         }
-        let args: Vec<_> = args.map(text).collect();
-        for secret in &mut all.found {
-            secret.typed = args.iter().any(|arg| arg.contains(&secret.text));
-        }
         all
     }
 
@@ -74,7 +70,7 @@ impl Secrets {
     pub(crate) fn add(&mut self, place: &str, text: &str, token: bool) {
         // A shorter one would be found in anything.
         if text.len() >= 4 {
-            self.found.push(Secret { place: place.to_owned(), text: text.to_owned(), token, typed: false });
+            self.found.push(Secret { place: place.to_owned(), text: text.to_owned(), token });
         }
     }
 
@@ -103,7 +99,8 @@ impl Secrets {
     pub(crate) fn in_command_line(&self, pid: u32) -> Option<String> {
         // It may have ended by now.
         let line = String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()).into_owned();
-        let secret = self.found.iter().find(|secret| !secret.typed && line.contains(&secret.text))?;
+        let typed = |secret: &Secret| self.typed.iter().any(|arg| arg.contains(&secret.text));
+        let secret = self.found.iter().find(|secret| line.contains(&secret.text) && !typed(secret))?;
         Some(format!("the secret of {} is in a command line: {}", secret.place, line.replace('\0', " ")))
     }
 
