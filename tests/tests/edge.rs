@@ -184,6 +184,40 @@ fn answers_lost_at_the_gateway_and_throttling_end_well_when_the_command_is_repea
     assert_eq!(taken["snapshots"].as_array().map(Vec::len), Some(1), "{taken}");
 }
 
+#[test]
+fn a_domain_is_a_target_too() {
+    let original = original();
+    let Original { source, target, .. } = &original;
+    put_documents(source, "edge-to-a-domain", 6);
+    let options = EdgeOptions {
+        upstream: target.url.clone(),
+        bucket_root: Some(target.repository_root.clone()),
+        bucket: BUCKET.into(),
+        region: REGION.into(),
+        gateway_timeout_ms: 60_000,
+    };
+    let edge = bed::edge("aws-edge-of-the-target", &options);
+    let work = tempfile::tempdir().expect("a work directory");
+    let command = format!(
+        "es-migrate --repository to-a-domain --type fs --location {}/{BUCKET}/to-a-domain --target-type s3 \
+         --target-setting bucket={BUCKET} --target-setting base_path=to-a-domain --target-setting region={REGION} \
+         --target-setting role_arn={ROLE} --indices edge-to-a-domain --work-dir {} --format jsonl --progress plain",
+        source.repository_root.display(),
+        work.path().display()
+    );
+    let output = shell(&command, source, target)
+        .env("ES_TARGET_URL", &edge.url)
+        .env("ES_TARGET_AUTH", "sigv4")
+        .env("AWS_REGION", REGION)
+        .env("AWS_ACCESS_KEY_ID", &edge.access_key)
+        .env("AWS_SECRET_ACCESS_KEY", &edge.secret_key)
+        .run();
+    output.exit(0).kept_secrets_from(work.path());
+    all_equal(&output, 1);
+    assert_eq!(ask(target, "GET", "/edge-to-a-domain/_count", None)["count"], 6);
+    assert_eq!(edge.turn(None)["refused"], json!([]));
+}
+
 /// A name as one segment of a path.
 fn encoded(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);

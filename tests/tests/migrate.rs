@@ -118,7 +118,7 @@ fn a_target_registered_elsewhere_is_told_before_anything_is_restored() {
         es-snapshot --repository elsewhere --indices elsewhere | es-wait | es-restore"
     );
     let output = run(&script, source, target);
-    output.exit(1).stdout("").stderr_contains("same bucket and base_path");
+    output.exit(1).stdout_contains("\"state\":\"FAILED\"").stderr_contains("same bucket and base_path");
 }
 
 #[test]
