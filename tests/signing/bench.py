@@ -7,17 +7,14 @@ One JSON line a measurement, and a section of the page. Everything runs on one c
 
 import argparse
 import datetime
-import fcntl
 import importlib.metadata
 import json
 import os
 import pathlib
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "AWS_REGION": "us-east-1"}
@@ -50,29 +47,17 @@ def measure(command, stdin=None):
     return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, child.returncode
 
 
-def unread(pipe):
-    """Bytes of a pipe that its reader has not taken yet."""
-    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"0000"))[0]
-
-
-def proc(pid, field):
-    with open(f"/proc/{pid}/status", encoding="ascii") as status:
-        return next(line.split()[1] for line in status if line.startswith(f"{field}:"))
-
-
 def peak(tool, url):
     """Peak memory of signing one request, in KiB, read while the tool waits for the next record.
 
     What wait4 says begins with the memory of this interpreter, which the child was before it became the tool.
     """
-    with subprocess.Popen([tool], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=ENVIRONMENT) as child:
+    with subprocess.Popen([tool], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT) as child:
         child.stdin.write(json.dumps({"type": "request", "url": url}).encode() + b"\n")
         child.stdin.flush()
-        # It has taken the record, and sleeps until there is another one.
-        while unread(child.stdin) or proc(child.pid, "State") != "S":
-            if child.poll() is not None:
-                raise SystemExit(f"{tool}: exit {child.returncode}")
-        kib = int(proc(child.pid, "VmHWM"))
+        child.stdout.readline()
+        with open(f"/proc/{child.pid}/status", encoding="ascii") as status:
+            kib = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
         child.stdin.close()
     return kib
 

@@ -8,6 +8,8 @@ use es_records::{Record, Step};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 use std::io::{BufRead, BufWriter, ErrorKind, IsTerminal, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest line of standard input that is taken for a record, in bytes.
@@ -25,6 +27,8 @@ pub struct Io {
     began: Instant,
     began_at: jiff::Timestamp,
     meter: Option<Meter>,
+    /// Whether every line of standard input that has come was taken.
+    drained: Arc<AtomicBool>,
 }
 
 impl Io {
@@ -40,6 +44,7 @@ impl Io {
             began: Instant::now(),
             began_at: jiff::Timestamp::now(),
             meter: None,
+            drained: Arc::default(),
         }
     }
 
@@ -103,6 +108,7 @@ impl Io {
         }
         let mut number = 0;
         let mut stdin = std::io::BufReader::with_capacity(1 << 16, stdin);
+        let drained = Arc::clone(&self.drained);
         Ok(std::iter::from_fn(move || {
             loop {
                 let mut line = Vec::new();
@@ -119,6 +125,7 @@ impl Io {
                     Ok(_) => {
                         // The line's end is not part of it: columns in messages count from its beginning.
                         line.truncate(line.trim_ascii_end().len());
+                        drained.store(stdin.buffer().is_empty(), Ordering::Relaxed);
                         return Some(Ok((number, line)));
                     }
                     Err(error) => return Some(Err(Fault::failed(format!("standard input: {error}")))),
@@ -150,6 +157,12 @@ impl Io {
         }
         let result = self.out.write_all(bytes);
         self.checked(result)
+    }
+
+    /// Hands on what was printed, unless more lines of standard input are there already. Who waits for an answer before
+    /// it sends the next record gets it, and many records at once cost no more writes than they need.
+    pub fn flush_if_drained(&mut self) -> Result<(), Fault> {
+        if self.drained.load(Ordering::Relaxed) { self.flush() } else { Ok(()) }
     }
 
     /// Hands on what was printed.

@@ -211,6 +211,7 @@ fn many(args: &Args, io: &mut Io) -> Result<(), Fault> {
         } else {
             output::print(signed, format, first, io).map_err(at)?;
         }
+        io.flush_if_drained()?;
         first = false;
         if io.reader_is_gone() {
             break;

@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
 
 use serde_json::{Value, json};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 const KEY: &str = "AKIDEXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -233,6 +234,25 @@ fn records_come_back_signed_one_a_line_with_what_else_they_had() {
     assert_eq!((&lines[1]["headers"]["X-A"], &lines[1]["body_base64"]), (&json!(["1", "2"]), &json!("AAE=")));
     let again = fed(tool().args(AT), &seen.out);
     assert_eq!(again.out, seen.out, "what is signed can be signed again");
+}
+
+#[test]
+fn who_waits_for_an_answer_before_it_sends_the_next_record_gets_it() {
+    let mut child = tool().args(AT).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (send, answers) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines() {
+            send.send(line.unwrap()).unwrap();
+        }
+    });
+    for number in 0..3 {
+        writeln!(stdin, "{{\"type\":\"request\",\"url\":\"https://h/{number}\"}}").unwrap();
+        let answer = answers.recv_timeout(Duration::from_secs(20)).expect("an answer while standard input is open");
+        assert!(answer.contains(&format!("https://h/{number}")), "{answer}");
+    }
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]
