@@ -21,6 +21,12 @@ fn examples(section: &str) -> Vec<Value> {
     blocks.map(|(line, _)| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
 }
 
+/// The fields that the rows of a table are about.
+fn fields(rows: &'static str) -> BTreeSet<&'static str> {
+    let rows = rows.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+    rows.flat_map(|(names, _)| names.split('`').skip(1).step_by(2)).collect()
+}
+
 /// Everything in `before` that is not in `after` as it was.
 fn lost(path: &str, before: &Value, after: &Value, found: &mut Vec<String>) {
     match (before, after) {
@@ -60,8 +66,7 @@ fn every_example_is_a_record_and_comes_back_whole() {
 #[test]
 fn every_field_of_an_example_is_in_its_table() {
     for (kind, section) in sections() {
-        let rows = section.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
-        let named: BTreeSet<&str> = rows.flat_map(|(names, _)| names.split('`').skip(1).step_by(2)).collect();
+        let named = fields(section);
         for example in examples(section) {
             for field in example.as_object().unwrap().keys().filter(|field| *field != "type") {
                 assert!(named.contains(field.as_str()), "{kind}.{field} is not explained");
@@ -100,11 +105,10 @@ fn the_schema_has_the_fields_of_the_tables_and_no_others() {
     for (kind, section) in sections() {
         // The first table of a section is about the record itself, the others are about its parts.
         let table = section.split("\n\n").find(|part| part.starts_with("| field")).unwrap();
-        let rows = table.lines().skip(2).filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
-        let told: BTreeSet<&str> = rows.flat_map(|(names, _)| names.split('`').skip(1).step_by(2)).collect();
-        let fields = schema["$defs"][kind]["properties"].as_object().unwrap_or_else(|| panic!("{kind} is not in it"));
-        let known: BTreeSet<&str> = fields.keys().map(String::as_str).filter(|field| *field != "type").collect();
-        assert_eq!(told, known, "{kind}");
+        let properties =
+            schema["$defs"][kind]["properties"].as_object().unwrap_or_else(|| panic!("{kind} is not in it"));
+        let known: BTreeSet<&str> = properties.keys().map(String::as_str).filter(|field| *field != "type").collect();
+        assert_eq!(fields(table), known, "{kind}");
     }
 }
 

@@ -170,19 +170,26 @@ fn what(args: &Args, snapshot: &Snapshot) -> String {
     format!("restore of {}/{}", repository(args, snapshot), snapshot.snapshot)
 }
 
-/// The record of what was not started.
-fn not_started(target: Option<&ClusterId>, snapshot: &Snapshot, fault: &Fault) -> Record {
-    Record::Restore(Restore {
+/// What the record of every restore takes over from its snapshot.
+fn record_of(snapshot: &Snapshot, target: Option<&ClusterId>) -> Restore {
+    Restore {
         repository: snapshot.repository.clone(),
         snapshot: snapshot.snapshot.clone(),
         uuid: snapshot.uuid.clone(),
-        state: RestoreState::Failed,
         cluster: target.cloned(),
         source: snapshot.cluster.clone(),
-        failures: vec![format!("not started: {fault}")],
         steps: snapshot.steps.clone(),
         extra: snapshot.extra.clone(),
         ..Restore::default()
+    }
+}
+
+/// The record of what was not started.
+fn not_started(target: Option<&ClusterId>, snapshot: &Snapshot, fault: &Fault) -> Record {
+    Record::Restore(Restore {
+        state: RestoreState::Failed,
+        failures: vec![format!("not started: {fault}")],
+        ..record_of(snapshot, target)
     })
 }
 
@@ -398,17 +405,7 @@ fn one(
     settings: &Map<String, Value>,
     io: &mut Io,
 ) -> Result<Restore, Fault> {
-    let mut record = Restore {
-        repository: snapshot.repository.clone(),
-        snapshot: snapshot.snapshot.clone(),
-        uuid: snapshot.uuid.clone(),
-        state: RestoreState::InProgress,
-        cluster: Some(target.identity()?.clone()),
-        source: snapshot.cluster.clone(),
-        steps: snapshot.steps.clone(),
-        extra: snapshot.extra.clone(),
-        ..Restore::default()
-    };
+    let mut record = record_of(snapshot, Some(target.identity()?));
     let own = ours(target, snapshot, &group.pairs)?;
     for (index, target_index) in &group.pairs {
         record.indices.push(RestoredIndex {

@@ -187,27 +187,30 @@ fn credential_process_of_a_profile_is_run() {
     assert_eq!(signs_with(&mut tool(&home.0)), ("FROMPROCESS".into(), Some(TOKEN.into())));
 }
 
-#[test]
-fn single_sign_on_uses_the_cached_token() {
-    let home = Home::new("sso");
-    let endpoint = Endpoint::new(|asked| {
-        asked.starts_with("GET /federation/credentials?").then(|| {
-            json!({"roleCredentials": {"accessKeyId": "FROMSSO", "secretAccessKey": SECRET, "sessionToken": TOKEN,
+/// A single sign-on service that gives the role of the configuration this key, and the token that a login left in a file.
+fn single_sign_on(home: &Home, key: &'static str, file: &str, token: &str) -> Endpoint {
+    let cached = json!({"accessToken": token, "expiresAt": "2099-01-01T00:00:00Z", "region": "us-east-1",
+                        "startUrl": "https://example.awsapps.com/start"});
+    home.write(&format!(".aws/sso/cache/{file}.json"), &cached.to_string());
+    Endpoint::new(move |asked| {
+        let mine = asked.contains("account_id=123456789012") && asked.contains("role_name=migrate");
+        (asked.starts_with("GET /federation/credentials?") && mine).then(|| {
+            json!({"roleCredentials": {"accessKeyId": key, "secretAccessKey": SECRET, "sessionToken": TOKEN,
                                        "expiration": 4_070_908_800_000_u64}})
             .to_string()
         })
-    });
+    })
+}
+
+#[test]
+fn single_sign_on_uses_the_cached_token() {
+    let home = Home::new("sso");
+    // The file is named by the SHA-1 of the start URL.
+    let endpoint = single_sign_on(&home, "FROMSSO", "e8be5486177c5b5392bd9aa76563515b29358e6e", "SSOTOKEN");
     home.write(
         ".aws/config",
         "[default]\nsso_start_url = https://example.awsapps.com/start\nsso_region = us-east-1\n\
          sso_account_id = 123456789012\nsso_role_name = migrate\n",
-    );
-    // The file is named by the SHA-1 of the start URL.
-    home.write(
-        ".aws/sso/cache/e8be5486177c5b5392bd9aa76563515b29358e6e.json",
-        &json!({"accessToken": "SSOTOKEN", "expiresAt": "2099-01-01T00:00:00Z", "region": "us-east-1",
-                "startUrl": "https://example.awsapps.com/start"})
-        .to_string(),
     );
     let mut command = tool(&home.0);
     command.env("AWS_ENDPOINT_URL_SSO", &endpoint.url);
@@ -218,25 +221,12 @@ fn single_sign_on_uses_the_cached_token() {
 #[test]
 fn single_sign_on_by_a_session_uses_the_token_of_that_session() {
     let home = Home::new("sso-session");
-    let endpoint = Endpoint::new(|asked| {
-        let mine = asked.contains("account_id=123456789012") && asked.contains("role_name=migrate");
-        (asked.starts_with("GET /federation/credentials?") && mine).then(|| {
-            json!({"roleCredentials": {"accessKeyId": "FROMSESSION", "secretAccessKey": SECRET, "sessionToken": TOKEN,
-                                       "expiration": 4_070_908_800_000_u64}})
-            .to_string()
-        })
-    });
+    // Here the file is named by the SHA-1 of the session's name.
+    let endpoint = single_sign_on(&home, "FROMSESSION", "c5590b164e570f6964f9993d2be2220b7dcdb01a", "SESSIONTOKEN");
     home.write(
         ".aws/config",
         "[profile work]\nsso_session = migration\nsso_account_id = 123456789012\nsso_role_name = migrate\n\
          [sso-session migration]\nsso_start_url = https://example.awsapps.com/start\nsso_region = us-east-1\n",
-    );
-    // Here the file is named by the SHA-1 of the session's name.
-    home.write(
-        ".aws/sso/cache/c5590b164e570f6964f9993d2be2220b7dcdb01a.json",
-        &json!({"accessToken": "SESSIONTOKEN", "expiresAt": "2099-01-01T00:00:00Z", "region": "us-east-1",
-                "startUrl": "https://example.awsapps.com/start"})
-        .to_string(),
     );
     let mut command = tool(&home.0);
     command.env("AWS_ENDPOINT_URL_SSO", &endpoint.url).env("AWS_PROFILE", "work");

@@ -76,7 +76,8 @@ pub fn input(name: &str, url_flag: &str, record: &Value) {
 }
 
 /// A cluster that cannot be reached is exit 75, one that does not know the password exit 4, and neither shows it. A tool
-/// that does not sign asks nobody for AWS credentials, and no tool can leave a core file. `run` makes the tool talk to the cluster at the URL it is given, in the role `SOURCE` or `TARGET`.
+/// that does not sign asks nobody for AWS credentials, and no tool can leave a core file. `run` makes the tool talk to the
+/// cluster at the URL it is given, in the role `SOURCE` or `TARGET`.
 ///
 /// # Panics
 /// If not.

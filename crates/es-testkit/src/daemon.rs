@@ -636,6 +636,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_a_node_that_has_read_its_state_and_tries_no_more_rests_red() {
+        let health = |status: &str, unassigned: u64, initializing: u64, tasks: u64| {
+            json!({"status": status, "unassigned_shards": unassigned, "initializing_shards": initializing,
+                   "number_of_in_flight_fetch": 0, "number_of_pending_tasks": tasks})
+        };
+        assert!(rests_red(&health("red", 1, 0, 0)));
+        for moving in
+            [health("red", 0, 0, 0), health("red", 1, 1, 0), health("red", 1, 0, 1), health("yellow", 1, 0, 0)]
+        {
+            assert!(!rests_red(&moving), "{moving}");
+        }
+        assert!(!rests_red(&json!({"status": "red"})), "a node that has not read its state says nothing of its shards");
+    }
+
+    #[test]
     fn a_property_with_spaces_and_signs_survives_java() {
         assert_eq!(property("a=b:c", "d e\\f"), "a\\=b\\:c=d\\ e\\\\f\n");
     }

@@ -306,7 +306,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> io::Result<()> {
     stream.set_read_timeout(Some(IDLE))?;
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
-    while let Some(request) = read(&mut reader, stream)? {
+    while let Some(request) = read(&mut reader)? {
         let is_head = request.method == "HEAD";
         let close = request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
         let answer = lock(state).answer(request);
@@ -337,7 +337,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> io::Result<()> {
 }
 
 /// The next request; none when the client closed the connection between two.
-fn read(reader: &mut BufReader<&TcpStream>, mut writer: &TcpStream) -> io::Result<Option<Request>> {
+pub(crate) fn read<S: Read + Write>(reader: &mut BufReader<S>) -> io::Result<Option<Request>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -360,7 +360,7 @@ fn read(reader: &mut BufReader<&TcpStream>, mut writer: &TcpStream) -> io::Resul
         }
     }
     if request.header("expect").is_some() {
-        writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
     if request.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
         loop {

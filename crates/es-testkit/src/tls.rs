@@ -1,18 +1,20 @@
 //! A stand-in that speaks TLS with a certificate of an authority of its own: who is not told to trust that one refuses.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// What came in: request line, headers and body in one text.
-type Heard = Arc<Mutex<Vec<String>>>;
+use crate::stub::{Request, read};
+
+/// What came in.
+type Heard = Arc<Mutex<Vec<Request>>>;
 
 /// The stand-in. Its thread ends with the test.
 #[derive(Debug)]
@@ -31,14 +33,14 @@ impl Secure {
     /// # Panics
     /// If there is no port or no room for the certificate.
     #[must_use]
-    pub fn start(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+    pub fn start(answer: impl Fn(&Request) -> String + Send + Sync + 'static) -> Self {
         match Self::try_start(answer) {
             Ok(secure) => secure,
             Err(error) => panic!("a stand-in that speaks TLS: {error:#}"),
         }
     }
 
-    fn try_start(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Result<Self> {
+    fn try_start(answer: impl Fn(&Request) -> String + Send + Sync + 'static) -> Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
@@ -68,31 +70,22 @@ impl Secure {
 
     /// What it was asked, by clients that trust it.
     #[must_use]
-    pub fn heard(&self) -> Vec<String> {
+    pub fn heard(&self) -> Vec<Request> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// One request a connection.
-fn serve(stream: TcpStream, config: Arc<ServerConfig>, heard: &Heard, answer: &dyn Fn(&str) -> String) -> Result<()> {
+fn serve(
+    stream: TcpStream,
+    config: Arc<ServerConfig>,
+    heard: &Heard,
+    answer: &dyn Fn(&Request) -> String,
+) -> Result<()> {
     let mut tls = BufReader::new(StreamOwned::new(ServerConnection::new(config)?, stream));
-    let (mut text, mut length) = (String::new(), 0);
-    loop {
-        let begin = text.len();
-        tls.read_line(&mut text)?;
-        let line = text[begin..].to_lowercase();
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().context("content-length")?;
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    tls.read_exact(&mut body)?;
-    text.push_str(&String::from_utf8_lossy(&body));
-    heard.lock().unwrap_or_else(PoisonError::into_inner).push(text.clone());
-    let body = answer(&text);
+    let Some(request) = read(&mut tls)? else { return Ok(()) };
+    let body = answer(&request);
+    heard.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     let kind = if body.starts_with('<') { "text/xml" } else { "application/json" };
     let head =
         format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close", body.len());

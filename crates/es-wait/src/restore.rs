@@ -103,8 +103,7 @@ fn tally(restore: &mut Restore, seen: &BTreeMap<String, IndexHealth>) {
     let successful = mine().map(|h| h.active_primaries).sum();
     let health = worst(mine().map(|h| h.status.as_str())).to_string();
     let all_there = mine().count() == restore.indices.len();
-    let extra = std::mem::take(&mut restore.shards.extra);
-    restore.shards = es_records::Shards { total, successful, failed: 0, extra };
+    (restore.shards.total, restore.shards.successful, restore.shards.failed) = (total, successful, 0);
     restore.health = Some(if all_there { health } else { "red".into() });
 }
 

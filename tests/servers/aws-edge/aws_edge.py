@@ -52,8 +52,7 @@ LARGEST_BODY = 10 << 20
 SKEW = 300
 EMPTY = hashlib.sha256(b"").hexdigest()
 
-# The page aes-supported-es-operations for version 5.5 as it is known, not compared with it: the copy at hand has its tables
-# cut out. These, and every operation in an index's path but _close; no _recovery for the whole cluster.
+# After the page aes-supported-es-operations for version 5.5, and not compared with it line by line. These, and every operation in an index's path but _close; no _recovery for the whole cluster.
 ALLOWED = re.compile(
     r"""^/(
         |_alias(es)?(/.*)?|_all(/.*)?|_analyze|_bulk|_cat(?!/nodeattrs)(/.*)?
