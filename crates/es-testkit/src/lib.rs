@@ -4,6 +4,7 @@
 //! - [`generator`]: seeded data with everything that is easily lost.
 //! - [`contract`]: what every tool does alike.
 //! - [`recorded`]: answers of real servers, for the stub.
+//! - [`score`]: figures of the scorecard that `make chaos` prints.
 //! - [`stub`]: a cluster that counts requests and answers what it is told.
 //! - [`tls`]: a stand-in behind a certificate that only those trust who are told to.
 //! - [`tool`]: runs a tool in a clean environment and checks what it says.
@@ -20,6 +21,7 @@ pub mod generator;
 mod http;
 pub mod recorded;
 mod s3;
+pub mod score;
 mod secrets;
 pub mod stub;
 pub mod tls;
