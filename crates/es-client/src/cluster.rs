@@ -1,6 +1,7 @@
 //! A cluster that is talked to, one request at a time.
 
 use crate::auth::Door;
+use crate::catalogue::Flavour;
 use crate::config::{Auth, Config};
 use crate::error::{CallError, ServerError};
 use crate::path::Path;
@@ -334,7 +335,8 @@ impl Cluster {
         let bytes = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec().map_err(lost)?;
         // 408 is _cluster/health that timed out, with a whole answer in the body.
         if status >= 400 && status != 408 {
-            return Err(CallError::Server(ServerError::decode(status, &bytes)));
+            let server = self.identity.get().map(Flavour::of);
+            return Err(CallError::Server(ServerError { server, ..ServerError::decode(status, &bytes) }));
         }
         match serde_json::from_slice(&bytes) {
             Ok(json) => Ok(json),

@@ -1,28 +1,13 @@
-//! What a cluster's refusal means.
+//! A cluster's refusal, decoded; what it means is looked up in the [`crate::catalogue`].
 //!
-//! Status alone never decides: user errors come as 500 (`snapshot_restore_exception`), "wait" comes as 400, 408, 409
-//! and 503, and a full disk comes as 429. `error` may be an object, a string, or missing (the AWS gateway says
-//! `message` or `Message`).
+//! `error` may be an object, a string, or missing (the AWS gateway says `message` or `Message`).
 
+use crate::catalogue::{Class, Entry, Flavour, entry};
 use es_records::{Exit, Fault};
 use serde_json::Value;
 
-/// What to do about a refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    /// Passing trouble: the same request may succeed in a moment.
-    Retry,
-    /// Something else is running; wait for it.
-    Busy,
-    /// The thing exists already; look at it.
-    Exists,
-    /// The thing is not there.
-    Missing,
-    /// The request is wrong and will stay so.
-    Refused,
-    /// Credentials or permissions.
-    NotAllowed,
-}
+/// How many causes of an answer are looked at: a server that lists a failure for each of ten thousand shards says the same of all.
+const CAUSES: usize = 32;
 
 /// A cluster's refusal, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +20,10 @@ pub struct ServerError {
     pub reason: String,
     /// The deepest `caused_by`, as `type: reason`.
     pub cause: Option<String>,
+    /// Every cause that the answer names, of shards too, as `type: reason`.
+    pub causes: Vec<String>,
+    /// Who answered, where it is known already.
+    pub server: Option<Flavour>,
 }
 
 /// Why a call brought no answer to build on.
@@ -62,13 +51,13 @@ impl ServerError {
         let json: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
         let text = |v: &Value| v.as_str().map(str::to_string);
         let error = &json["error"];
-        let mut cause = None;
-        let mut inner = &error["caused_by"];
-        while inner.is_object() {
-            let said =
-                format!("{}: {}", inner["type"].as_str().unwrap_or("?"), inner["reason"].as_str().unwrap_or("?"));
-            cause = Some(said);
-            inner = &inner["caused_by"];
+        let mut causes = Vec::new();
+        chain(&error["caused_by"], &mut causes);
+        let cause = causes.last().cloned();
+        for list in ["root_cause", "failed_shards"] {
+            for one in error[list].as_array().into_iter().flatten().take(CAUSES) {
+                chain(if list == "root_cause" { one } else { &one["reason"] }, &mut causes);
+            }
         }
         let reason = text(&error["reason"])
             .or_else(|| text(error))
@@ -76,115 +65,68 @@ impl ServerError {
             .or_else(|| text(&json["Message"]))
             .or_else(|| (!json.is_null()).then(|| short(&json.to_string())))
             .unwrap_or_else(|| short(&plain(body)));
-        Self { status, kind: text(&error["type"]).unwrap_or_default(), reason, cause }
+        Self { status, kind: text(&error["type"]).unwrap_or_default(), reason, cause, causes, server: None }
     }
 
-    /// What to do about it.
+    /// Whether the reason or a cause has these words.
+    #[must_use]
+    pub fn says(&self, words: &str) -> bool {
+        self.reason.contains(words) || self.causes.iter().any(|cause| cause.contains(words))
+    }
+
+    /// The row of the catalogue that is about it; none where it is not known.
+    #[must_use]
+    pub fn entry(&self) -> Option<&'static Entry> {
+        entry(self)
+    }
+
+    /// What to do about it. What is not known is fatal, but for 401 and 403.
     #[must_use]
     pub fn class(&self) -> Class {
-        let says = |words: &str| self.reason.contains(words) || self.cause.as_ref().is_some_and(|c| c.contains(words));
-        match self.kind.as_str() {
-            "concurrent_snapshot_execution_exception"
-            | "snapshot_in_progress_exception"
-            | "repository_conflict_exception" => Class::Busy,
-            // 5.x and 6.x, any change of a repository while a snapshot or restore uses it; 7.x and later say conflict.
-            "illegal_state_exception" if says("currently used") => Class::Busy,
-            "snapshot_name_already_in_use_exception" | "resource_already_exists_exception" => Class::Exists,
-            "invalid_snapshot_name_exception" if says("already exists") || says("already in-progress") => Class::Exists,
-            "repository_missing_exception" | "snapshot_missing_exception" | "index_not_found_exception" => {
-                Class::Missing
-            }
-            "snapshot_restore_exception" if says("snapshot does not exist") => Class::Missing,
-            "security_exception" => Class::NotAllowed,
-            "master_not_discovered_exception"
-            | "cluster_manager_not_discovered_exception"
-            | "process_cluster_event_timeout_exception"
-            | "es_rejected_execution_exception"
-            | "rejected_execution_exception"
-            | "circuit_breaking_exception"
-            | "node_disconnected_exception"
-            | "node_not_connected_exception"
-            | "receive_timeout_transport_exception" => Class::Retry,
-            "cluster_block_exception" if says("state not recovered") || says("no master") => Class::Retry,
-            // Flood stage: 403 on 5 and 6, 429 on 7 and later. It does not pass by itself.
-            "cluster_block_exception" => Class::Refused,
-            "" => self.class_of_gateway(),
-            _ if matches!(self.status, 401 | 403) && !self.kind.contains("index_closed") => Class::NotAllowed,
-            _ => Class::Refused,
+        match self.entry() {
+            Some(entry) => entry.class,
+            None if matches!(self.status, 401 | 403) => Class::NotAllowed,
+            None => Class::Fatal,
         }
     }
 
-    /// Answers without `error.type` come from something before the cluster: a gateway, a proxy, a balancer.
-    fn class_of_gateway(&self) -> Class {
-        let throttled = self.reason.contains("throttled") || self.reason.contains("Too Many Requests");
-        match self.status {
-            429 | 502..=504 => Class::Retry,
-            403 if throttled => Class::Retry,
-            401 | 403 => Class::NotAllowed,
-            404 => Class::Missing,
-            _ => Class::Refused,
-        }
+    /// Whether the thing that was asked about is not there.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.entry().is_some_and(|entry| {
+            matches!(
+                entry.name,
+                "repository-missing"
+                    | "snapshot-missing"
+                    | "restore-snapshot-missing"
+                    | "index-missing"
+                    | "path-unknown"
+                    | "alias-or-document-missing"
+            )
+        })
+    }
+
+    /// Whether the cluster could not reach its repository, which may pass.
+    #[must_use]
+    pub fn repository_away(&self) -> bool {
+        self.entry().is_some_and(|entry| matches!(entry.name, "bucket-away" | "bucket-slow-down"))
     }
 
     /// Whether the service refused a signature for its time alone: `es` says so in words, S3 by its code.
     #[must_use]
     pub(crate) fn is_about_time(&self) -> bool {
-        ["Signature expired", "Signature not yet current", "RequestTimeTooSkewed", "request time and the current time"]
-            .iter()
-            .any(|words| self.reason.contains(words) || self.kind.contains(words))
+        self.entry().is_some_and(|entry| entry.name == "amazon-clock")
     }
 
     /// What the user can do, where we know it.
     fn hint(&self) -> Option<String> {
-        let all = format!("{} {}", self.reason, self.cause.as_deref().unwrap_or_default());
-        let says = |words: &str| all.contains(words);
-        let hint = if says("repository type [") && says("does not exist") {
-            "install the repository plugin on every node and restart it: bin/elasticsearch-plugin install repository-s3"
-        } else if says("Unknown s3 client name") {
-            "the repository's `client` setting must name a client of the cluster's keystore"
-        } else if says("readonly repository") {
-            "the repository is registered read-only here: use the cluster it is writable on"
-        } else if says("path.repo") {
-            "the location must be under path.repo of every node of the cluster"
-        } else if says("iam:PassRole") {
-            "the caller needs iam:PassRole on the snapshot role: see es-iam-policy"
-        } else if says("settings.role_arn is needed") {
-            "give --role-arn, the role that the domain assumes to reach the bucket: see es-iam-policy"
-        } else if says("Your request: '") && says("is not allowed") {
-            "Amazon's domains do not offer this, whoever asks; repository names must not begin with cs-"
-        } else if says("security token included in the request is expired") {
-            "the session token has expired: get new credentials"
-        } else if says("signature we calculated does not match") {
-            "check region, service and secret key; es-sign-request --explain shows what was signed"
-        } else if says("Signature expired") || says("Signature not yet current") {
-            "this machine's clock differs from the service's: set it by NTP"
-        } else if says("is accessible on master node") || says("is not accessible on") {
-            "check bucket, region, base_path and the keys in the cluster's keystore"
-        } else if says("flood-stage") || says("FORBIDDEN/12") {
-            "the cluster's disks are full: free space, then remove index.blocks.read_only_allow_delete"
-        } else {
-            match self.class() {
-                Class::NotAllowed if self.status == 401 => {
-                    "check user and password, or the key, of this cluster's role"
-                }
-                Class::NotAllowed => {
-                    "these credentials may not do this: see the cluster's role mapping or access policy"
-                }
-                Class::Busy => "wait for it, or run this again later",
-                _ => return None,
-            }
-        };
-        Some(hint.to_string())
+        self.entry().map(|entry| entry.hint).filter(|hint| !hint.is_empty()).map(str::to_string)
     }
 
     /// The exit code that belongs to it.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        match self.class() {
-            Class::Retry | Class::Busy => Exit::TryAgain,
-            Class::NotAllowed => Exit::NotAllowed,
-            Class::Exists | Class::Missing | Class::Refused => Exit::Failed,
-        }
+        self.class().exit()
     }
 
     /// The fault to end with, after `what` was tried.
@@ -244,6 +186,15 @@ impl CallError {
     }
 }
 
+/// Adds what this says and what caused it, outermost first.
+fn chain(from: &Value, causes: &mut Vec<String>) {
+    let mut inner = from;
+    while inner.is_object() && causes.len() < CAUSES {
+        causes.push(format!("{}: {}", inner["type"].as_str().unwrap_or("?"), inner["reason"].as_str().unwrap_or("?")));
+        inner = &inner["caused_by"];
+    }
+}
+
 /// Words of an answer that is not JSON: tags and runs of white space taken out.
 fn plain(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
@@ -281,7 +232,7 @@ mod tests {
     #[test]
     fn a_user_error_at_500_is_not_server_trouble() {
         let body = r#"{"error":{"root_cause":[],"type":"snapshot_restore_exception","reason":"[r1:s1/u] cannot restore index [a] because it's open"},"status":500}"#;
-        assert_eq!(of(500, body).class(), Class::Refused);
+        assert_eq!(of(500, body).class(), Class::UserError);
         assert_eq!(of(500, body).exit(), Exit::Failed);
     }
 
@@ -320,6 +271,6 @@ mod tests {
     #[test]
     fn a_full_disk_at_429_is_not_retried() {
         let body = r#"{"error":{"type":"cluster_block_exception","reason":"index [a] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block];"},"status":429}"#;
-        assert_eq!(of(429, body).class(), Class::Refused);
+        assert_eq!(of(429, body).class(), Class::Fatal);
     }
 }

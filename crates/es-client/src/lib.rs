@@ -1,17 +1,19 @@
 //! One cluster over HTTP: connections, TLS, authentication, time limits, retries, and what its answers mean.
 //!
 //! Every request has a time limit. Only reads are sent again. HTTP status is never the verdict: [`ServerError`]
-//! classes an answer by `error.type` and reason. What differs between server versions sits here, behind a name.
+//! is looked up by `error.type` and reason in the [`catalogue`]. What differs between server versions sits here, behind a name.
 
 mod auth;
+pub mod catalogue;
 mod cluster;
 mod config;
 mod error;
 mod indices;
 mod path;
 
+pub use catalogue::Class;
 pub use cluster::{Cluster, Method};
 pub use config::{ClusterArgs, Config, ENVIRONMENT, PairArgs, UrlFlag};
-pub use error::{CallError, Class, ServerError};
+pub use error::{CallError, ServerError};
 pub use indices::{IndexInfo, Indices, Pattern, flat};
 pub use path::{Path, batches};

@@ -1,8 +1,9 @@
-//! Man pages, completions and the command-line reference, all from each tool's own `command()`.
+//! Man pages, completions and the command-line reference, all from each tool's own `command()`, and the page of errors.
 //!
 //! A page written by hand would lag behind the flags. docs/cli.md is committed, so that every change of a flag shows in
 //! review; the rest is made when it is wanted.
 
+pub mod errors;
 mod man;
 
 use clap::{Args as ClapArgs, Command, ValueHint};
@@ -42,17 +43,25 @@ pub struct Args {
     #[arg(value_name = "OUT_DIR", default_value = "target/doc-out", value_hint = ValueHint::DirPath)]
     out: PathBuf,
 
-    /// Fail if the reference is not what the tools' --help says now
+    /// Fail if the reference or the page of errors is not what the code says now
     #[arg(long)]
     check: bool,
 
-    /// Write the reference
+    /// Write the reference and the page of errors
     #[arg(long, conflicts_with = "check")]
     write: bool,
 
     /// The reference
     #[arg(long, value_name = "FILE", default_value = "docs/cli.md", value_hint = ValueHint::FilePath)]
     reference: PathBuf,
+
+    /// The page of errors
+    #[arg(long, value_name = "FILE", default_value = "docs/errors.md", value_hint = ValueHint::FilePath)]
+    catalogue: PathBuf,
+
+    /// Refusals that were recorded from real servers
+    #[arg(long, value_name = "DIR", default_value = "crates/es-testkit/answers/errors", value_hint = ValueHint::DirPath)]
+    answers: PathBuf,
 }
 
 /// The generator's own command line.
@@ -74,16 +83,19 @@ pub fn command() -> Command {
 /// # Errors
 /// Exit 1 where the reference is stale; 3 where a file cannot be read or written.
 pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
-    let file = &args.reference;
-    if args.check {
-        let kept = fs::read_to_string(file).map_err(|e| Fault::failed(format!("{}: {e}", file.display())))?;
-        if let Some(line) = difference(&kept, &reference()) {
-            return Err(Fault::no(format!("{}, line {line}: not what --help says now", file.display()))
-                .hint("cargo run -p es-docgen -- --write, then look at the change")
-                .into());
+    if args.check || args.write {
+        for (file, made) in [(&args.reference, reference()), (&args.catalogue, errors::page(&args.answers)?)] {
+            if args.write {
+                save(file, &made)?;
+                continue;
+            }
+            let kept = fs::read_to_string(file).map_err(|e| Fault::failed(format!("{}: {e}", file.display())))?;
+            if let Some(line) = difference(&kept, &made) {
+                return Err(Fault::no(format!("{}, line {line}: not what the code says now", file.display()))
+                    .hint("cargo run -p es-docgen -- --write, then look at the change")
+                    .into());
+            }
         }
-    } else if args.write {
-        save(file, &reference())?;
     } else {
         for (name, text) in pages().into_iter().chain(completions()) {
             save(&args.out.join(&name), &text)?;
@@ -213,6 +225,14 @@ mod tests {
     fn the_committed_reference_is_what_help_says() {
         let stale = difference(include_str!("../../../docs/cli.md"), &reference());
         assert_eq!(stale, None, "docs/cli.md: cargo run -p es-docgen -- --write, then look at the change");
+    }
+
+    #[test]
+    fn the_committed_page_of_errors_is_what_the_catalogue_and_the_recordings_say() {
+        let answers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../es-testkit/answers/errors");
+        let made = errors::page(&answers).expect("recorded answers");
+        let stale = difference(include_str!("../../../docs/errors.md"), &made);
+        assert_eq!(stale, None, "docs/errors.md: cargo run -p es-docgen -- --write, then look at the change");
     }
 
     #[test]

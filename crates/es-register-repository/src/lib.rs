@@ -5,7 +5,7 @@
 
 use clap::{Args as ClapArgs, ValueHint};
 use es_cli::{Exit, Fault, Io};
-use es_client::{CallError, Class, Cluster, ClusterArgs, ENVIRONMENT, Method, Path};
+use es_client::{CallError, Cluster, ClusterArgs, ENVIRONMENT, Method, Path};
 use es_records::{Record, Repository, Role};
 use serde_json::{Map, Value, json};
 
@@ -307,7 +307,7 @@ fn registered(cluster: &Cluster, name: &str, what: &str) -> Result<Option<Regist
             }
             Ok(Some(decode(&entry)))
         }
-        Err(error) if error.class() == Some(Class::Missing) => Ok(None),
+        Err(CallError::Server(error)) if error.is_missing() => Ok(None),
         Err(error) => Err(error.fault(what)),
     }
 }

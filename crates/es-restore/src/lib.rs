@@ -240,10 +240,10 @@ fn known_to(target: &Cluster, snapshot: &mut Snapshot, partial: bool) -> Result<
     target.identity()?;
     let answer = target.get(&Path::of(["_snapshot", &snapshot.repository, &snapshot.snapshot])).map_err(|error| {
         let fault = error.fault("reading it on the target");
-        match (&error, error.class()) {
-            (CallError::Server(e), _) if e.kind == "snapshot_missing_exception" => Fault { exit: Exit::No, ..fault }
+        match &error {
+            CallError::Server(e) if e.kind == "snapshot_missing_exception" => Fault { exit: Exit::No, ..fault }
                 .hint("is the target's repository registered on the same bucket and base_path as the source's? es-register-repository --cluster target --list"),
-            (_, Some(Class::Missing)) => fault.hint("register the repository on the target: es-register-repository --cluster target ..."),
+            CallError::Server(e) if e.is_missing() => fault.hint("register the repository on the target: es-register-repository --cluster target ..."),
             _ => fault,
         }
     })?;
@@ -538,7 +538,7 @@ fn start(
             return joined(target, snapshot, group, &error);
         }
         let waited = io.elapsed().saturating_sub(began);
-        if error.class() != Some(Class::Busy) {
+        if error.class() != Some(Class::Wait) {
             // Another run of ours may have been quicker by a moment: then the indices are there, from this snapshot.
             let there = ours(target, snapshot, &group.pairs).is_ok_and(|own| own.len() == group.pairs.len());
             return if there { Ok(()) } else { Err(error.fault("starting it")) };

@@ -273,8 +273,9 @@ fn body(args: &Args, indices: &str) -> Value {
 fn find(cluster: &Cluster, path: &Path, what: &str) -> Result<Option<Value>, Fault> {
     match cluster.get(path) {
         Ok(mut answer) => Ok(Some(answer["snapshots"][0].take()).filter(Value::is_object)),
-        Err(CallError::Server(error)) if error.kind == "snapshot_missing_exception" => Ok(None),
-        Err(error) if error.class() == Some(Class::Missing) => Err(error
+        // One that is listed and whose file is gone is not missing: its name is taken, and the repository damaged.
+        Err(CallError::Server(error)) if error.kind == "snapshot_missing_exception" && error.is_missing() => Ok(None),
+        Err(CallError::Server(error)) if error.is_missing() => Err(error
             .fault(what)
             .hint("register it first: es-register-repository --repository NAME --type s3 --bucket ...")),
         Err(error) => Err(error.fault(what)),
@@ -412,7 +413,7 @@ fn start(
         match cluster.write(Method::Put, path, &body) {
             Ok(answer) if answer["accepted"] == true => return Ok(()),
             Ok(answer) => return Err(Fault::failed(format!("{what}: neither accepted nor refused: {answer}"))),
-            Err(error) if error.class() == Some(Class::Busy) => {
+            Err(error) if error.class() == Some(Class::Wait) => {
                 let waited = io.elapsed().saturating_sub(began);
                 if waited >= args.wait_for_running {
                     let mut fault = error.fault(what);
@@ -424,7 +425,7 @@ fn start(
                 pause = (pause * 2).min(Duration::from_secs(10));
             }
             // Someone, perhaps an earlier run of ours, was quicker; or the answer to our own request was lost.
-            Err(error) if error.class() == Some(Class::Exists) => return join(cluster, path, what, record, &error),
+            Err(error) if error.class() == Some(Class::Adopt) => return join(cluster, path, what, record, &error),
             Err(error @ CallError::Lost { sent: true, .. }) => {
                 io.note(&format!("{what}: the answer was lost; looking whether it was started"));
                 return join(cluster, path, what, record, &error);

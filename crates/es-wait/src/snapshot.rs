@@ -31,7 +31,7 @@ pub(crate) fn wait(cluster: &Cluster, mut snapshot: Snapshot, pace: &mut Pace, i
         let seen = pace.until(io, |_| match cluster.look(&path) {
             Err(CallError::Server(error)) if error.kind == "snapshot_missing_exception" => Ok(None),
             // The repository is out of reach for a moment (S3 away): that says nothing about the snapshot.
-            Err(CallError::Server(error)) if repository_away(&error) => {
+            Err(CallError::Server(error)) if error.repository_away() => {
                 Err(CallError::Lost { why: error.to_string(), sent: true })
             }
             other => other.map(|mut answer| Some(answer["snapshots"][0].take()).filter(Value::is_object)),
@@ -72,17 +72,6 @@ pub(crate) fn wait(cluster: &Cluster, mut snapshot: Snapshot, pace: &mut Pace, i
         }
         pace.rest(io).map_err(|fault| fault.context(&what))?;
     }
-}
-
-/// A repository that cannot be read just now, as against one that is wrong.
-fn repository_away(error: &es_client::ServerError) -> bool {
-    let passing =
-        ["sdk_client_exception", "connect_exception", "i_o_exception", "socket_timeout", "SlowDown", "timed out"];
-    let refused = ["AccessDenied", "no_such_bucket", "InvalidAccessKeyId", "SignatureDoesNotMatch"];
-    let says = |word: &&str| error.cause.as_ref().is_some_and(|c| c.contains(*word)) || error.reason.contains(*word);
-    matches!(error.kind.as_str(), "repository_exception" | "snapshot_exception")
-        && passing.iter().any(&says)
-        && !refused.iter().any(says)
 }
 
 fn path_of_status(snapshot: &Snapshot) -> Path {
