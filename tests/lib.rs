@@ -87,3 +87,49 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(50));
     }
 }
+
+/// How a cell ended: what was not as it must be, if anything.
+pub type End = Result<(), String>;
+
+/// Documents of an index, if it can be counted.
+#[must_use]
+pub fn count(server: &Server, index: &str) -> Option<u64> {
+    match server.call("GET", &format!("/{index}/_count"), None) {
+        (200, answer) => answer["count"].as_u64(),
+        _ => None,
+    }
+}
+
+/// The tools said no: not 0, with a reason.
+#[expect(clippy::missing_errors_doc, reason = "its error is the answer")]
+pub fn told(output: &Output) -> End {
+    if output.code() == 0 {
+        Err(format!("exit 0\n{}{}", output.out(), output.err()))
+    } else if output.err().trim().is_empty() {
+        Err(format!("exit {} without a word", output.code()))
+    } else {
+        Ok(())
+    }
+}
+
+/// This is so, or else this is what is wrong.
+#[expect(clippy::missing_errors_doc, reason = "its error is the answer")]
+pub fn must_be(is: bool, what: &str) -> End {
+    if is { Ok(()) } else { Err(what.to_string()) }
+}
+
+/// Runs a script with one server as both clusters.
+#[must_use]
+pub fn sh(server: &Server, script: &str) -> Output {
+    shell(script, server, server).limit(Duration::from_mins(2)).run()
+}
+
+/// A pipeline from a snapshot to the counts, the restored index under another name.
+#[must_use]
+pub fn moved(server: &Server, index: &str, from: &str, as_name: &str) -> Output {
+    let script = format!(
+        "{from} | es-restore --rename-pattern '{index}' --rename-replacement {as_name} --replicas 0 --refresh-interval -1 |
+         es-wait --timeout 60s | es-finish-restore | es-wait --timeout 60s | es-compare-counts"
+    );
+    sh(server, &script)
+}

@@ -8,22 +8,38 @@ use std::time::Duration;
 
 use es_testkit::bed::{self, Server};
 use es_testkit::generator::Random;
+use es_testkit::score::{Score, seed, whole};
 use es_testkit::tool::{Output, Running};
-use es_tests::{Original, ask, eventually, original, run, shell, verdicts};
+use es_tests::{End, Original, ask, eventually, must_be, original, run, shell, verdicts};
 use serde_json::{Value, json};
 
-const DOCUMENTS: u32 = 60;
+const DOCUMENTS: u32 = 20;
 
-/// What dies.
+/// What dies, and of what.
 #[derive(Clone, Copy, Debug)]
-enum Victim {
-    /// Script and tool, as when the machine fails.
+enum Death {
+    /// Script and tool by SIGKILL, as when the machine fails.
     Both,
-    /// The script; the tool of the moment goes on, and the next run meets it.
+    /// The script by SIGKILL; the tool of the moment goes on, and the next run meets it.
     Script,
-    /// The tool of the moment; the script is left to say so.
+    /// The tool of the moment by SIGKILL; the script is left to say so.
     Tool,
+    /// Script and tool by SIGTERM, as when a service is stopped.
+    Stopped,
+    /// Script and tool by SIGINT, as by Ctrl-C.
+    Interrupted,
 }
+
+const DEATHS: [Death; 7] = [
+    // SIGKILL is the one that leaves no time for anything: most die of it.
+    Death::Both,
+    Death::Both,
+    Death::Script,
+    Death::Tool,
+    Death::Tool,
+    Death::Stopped,
+    Death::Interrupted,
+];
 
 /// Documents of text that nothing compresses, so that copying them takes as long as the throttle makes it.
 fn fill(server: &Server, index: &str, random: &mut Random) {
@@ -31,7 +47,7 @@ fn fill(server: &Server, index: &str, random: &mut Random) {
     ask(server, "PUT", &format!("/{index}"), Some(&settings));
     for number in 0..DOCUMENTS {
         let mut text = String::new();
-        for _ in 0..400 {
+        for _ in 0..500 {
             write!(text, "{:016x}", random.bits()).expect("a string takes text");
         }
         ask(server, "PUT", &format!("/{index}/doc/{number}"), Some(&json!({"text": text})));
@@ -55,7 +71,7 @@ const STAGES: [&str; 9] = [
 /// A move that takes some seconds: slow enough for a kill to meet every stage.
 fn slow_move(source: &Server, repository: &str, index: &str, work: &Path) -> String {
     format!(
-        "es-migrate --repository {repository} --type fs --location {}/{repository} --indices {index} --work-dir {} \
+        "es-migrate --repository {repository} --type fs --location {}/{repository} --indices '{index}' --work-dir {} \
          --format jsonl --max-snapshot-bytes-per-sec 600kb --max-restore-bytes-per-sec 600kb",
         source.repository_root.display(),
         work.display()
@@ -98,45 +114,94 @@ fn is_whole(output: &Output, index: &str, repository: &str, snapshots: usize, or
     assert_eq!((&settings["number_of_replicas"], &settings["refresh_interval"]), (&json!("1"), &json!("3s")), "{how}");
 }
 
+/// The indices of one round of the matrix.
+fn of_round(round: usize) -> [String; 3] {
+    ["a", "b", "c"].map(|letter| format!("killed-{round}-{letter}"))
+}
+
+/// What is not as it must be after a round: every document there once, one snapshot, one restore, own settings back.
+fn round_is_whole(output: &Output, round: usize, original: &Original) -> End {
+    let Original { source, target, .. } = original;
+    must_be(output.code() == 0, &format!("exit {}: {}", output.code(), output.err()))?;
+    let mut equal = verdicts(output);
+    equal.sort();
+    must_be(equal == of_round(round).map(|index| (index, "equal".to_string())), &format!("{equal:?}"))?;
+    let taken = ask(source, "GET", "/_snapshot/killed/_all", None);
+    let taken = taken["snapshots"].as_array().expect("snapshots");
+    let good = taken.iter().filter(|one| one["state"] == "SUCCESS").count();
+    must_be((taken.len(), good) == (round + 1, round + 1), &format!("{} snapshots, {good} good", taken.len()))?;
+    for index in of_round(round) {
+        let found = ask(target, "GET", &format!("/{index}/_search?size=1000&_source=false"), None);
+        let mut ids: Vec<_> =
+            found["hits"]["hits"].as_array().into_iter().flatten().map(|hit| hit["_id"].to_string()).collect();
+        ids.sort();
+        ids.dedup();
+        must_be(
+            ids.len() == DOCUMENTS as usize && found["hits"]["total"] == DOCUMENTS,
+            &format!("{index}: {}", ids.len()),
+        )?;
+        let settings = ask(target, "GET", &format!("/{index}/_settings"), None);
+        let settings = &settings[&index]["settings"]["index"];
+        let own = (&settings["number_of_replicas"], &settings["refresh_interval"]) == (&json!("1"), &json!("3s"));
+        must_be(own, &format!("{index}: {settings}"))?;
+    }
+    Ok(())
+}
+
 #[test]
 fn a_move_killed_at_any_moment_ends_well_when_it_is_run_again() {
     let original = original();
     let Original { source, target, .. } = &original;
-    let rounds: usize =
-        std::env::var("ES_TEST_KILLS").map_or(12, |kills| kills.parse().expect("ES_TEST_KILLS is a number"));
-    let mut random = Random::new(20_181_123, &[]);
+    let rounds = if whole() { 200 } else { 12 };
+    let mut score = Score::new("kills");
+    let mut random = Random::new(seed(), &[]);
     // The first move is not killed: it says how long each stage takes.
     let mut spans = [0; STAGES.len()];
     for round in 0..=rounds {
-        let index = format!("killed-{round}");
-        fill(source, &index, &mut random);
+        for index in of_round(round) {
+            fill(source, &index, &mut random);
+        }
         let work = tempfile::tempdir().expect("a work directory");
         let work = work.path();
-        let command = slow_move(source, "killed", &index, work);
-        let mut how = String::new();
+        let command = slow_move(source, "killed", &format!("killed-{round}-*' --snapshot 'killed-{round}"), work);
+        let mut how = String::from("not killed");
         if round > 0 {
             // Each stage in its turn: most are short, and a moment of the whole time would hardly ever meet them.
             let stage = (round - 1) % STAGES.len();
-            let victim = [Victim::Both, Victim::Script, Victim::Tool][random.index(3)];
+            let death = DEATHS[random.index(DEATHS.len())];
             let running = begun(&command, STAGES[stage], work, source, target);
             let moment = Duration::from_millis(random.below(spans[stage] + 20));
             thread::sleep(moment);
-            match victim {
-                Victim::Both => drop(running.kill_group()),
-                Victim::Script => drop(running.kill()),
-                Victim::Tool => {
+            match death {
+                Death::Both => drop(running.kill_group()),
+                Death::Script => drop(running.kill()),
+                Death::Tool => {
                     running.kill_children();
                     drop(running.wait());
                 }
+                Death::Stopped => {
+                    running.signal_group("TERM");
+                    drop(running.wait());
+                }
+                Death::Interrupted => {
+                    running.signal_group("INT");
+                    drop(running.wait());
+                }
             }
-            how = format!("round {round}: {victim:?} killed {moment:?} after {}:\n{}", STAGES[stage], log(work));
+            how = format!("round {round}: {death:?} {moment:?} after {} began:\n{}", STAGES[stage], log(work));
         }
         let output = run(&command, source, target);
-        is_whole(&output, &index, "killed", round + 1, &original, &how);
+        score.cell("5.5.2 to 6.1.2", &how, round_is_whole(&output, round, &original));
         if round == 0 {
             spans = STAGES.map(|stage| took(work, stage));
         }
+        // What is proven is taken away, so that two hundred rounds are no slower than ten.
+        for index in of_round(round) {
+            ask(source, "DELETE", &format!("/{index}"), None);
+            ask(target, "DELETE", &format!("/{index}"), None);
+        }
     }
+    score.finish();
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use es_testkit::bed::{self, Server};
 use es_testkit::score::{Score, whole};
 use es_testkit::tool::Output;
-use es_tests::{ask, eventually, put_documents, shell};
+use es_tests::{End, ask, count, eventually, moved, must_be, put_documents, sh, shell, told};
 use serde_json::{Value, json};
 
 const VERSIONS: [&str; 10] = [
@@ -26,9 +26,6 @@ const VERSIONS: [&str; 10] = [
     "opensearch-2.19.6",
     "opensearch-3.8.0",
 ];
-
-/// How a trap ended: what was not as it must be, if anything.
-type End = Result<(), String>;
 
 /// One trap: what it is called, and how it is sprung on a server that holds index `one` and repository `r`.
 type Trap = (&'static str, fn(&Server) -> End);
@@ -116,24 +113,6 @@ fn register(server: &Server, name: &str, location: &Path) {
     ask(server, "PUT", &format!("/_snapshot/{name}"), Some(&json!({"type": "fs", "settings": {"location": location}})));
 }
 
-fn count(server: &Server, index: &str) -> Option<u64> {
-    match server.call("GET", &format!("/{index}/_count"), None) {
-        (200, answer) => answer["count"].as_u64(),
-        _ => None,
-    }
-}
-
-/// The tools said no: not 0, with a reason.
-fn told(output: &Output) -> End {
-    if output.code() == 0 {
-        Err(format!("exit 0\n{}{}", output.out(), output.err()))
-    } else if output.err().trim().is_empty() {
-        Err(format!("exit {} without a word", output.code()))
-    } else {
-        Ok(())
-    }
-}
-
 /// The tools said no with this code, and this in their words.
 fn refused(output: &Output, code: i32, words: &str) -> End {
     told(output)?;
@@ -142,23 +121,6 @@ fn refused(output: &Output, code: i32, words: &str) -> End {
     } else {
         Err(format!("exit {}, expected {code} and {words:?}\n{}", output.code(), output.err()))
     }
-}
-
-fn must_be(is: bool, what: &str) -> End {
-    if is { Ok(()) } else { Err(what.to_string()) }
-}
-
-fn sh(server: &Server, script: &str) -> Output {
-    shell(script, server, server).limit(Duration::from_mins(2)).run()
-}
-
-/// A pipeline from a snapshot to the counts, the restored index under another name.
-fn moved(server: &Server, index: &str, from: &str, as_name: &str) -> Output {
-    let script = format!(
-        "{from} | es-restore --rename-pattern '{index}' --rename-replacement {as_name} --replicas 0 --refresh-interval -1 |
-         es-wait --timeout 60s | es-finish-restore | es-wait --timeout 60s | es-compare-counts"
-    );
-    sh(server, &script)
 }
 
 fn a_snapshot_of_a_misspelt_index(server: &Server) -> End {

@@ -15,6 +15,8 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 const LARGEST_ANSWER: u64 = 128 << 20;
 /// How often a read is sent again when nothing came back, beside the first time.
 const RETRIES: u32 = 4;
+/// The longest `Retry-After` that is obeyed, in seconds: who asks for more is told to the user, who can come again.
+const LONGEST_REST: u32 = 30;
 
 /// The methods that the tools use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,11 +251,13 @@ impl Cluster {
         let mut tried = 0;
         loop {
             match self.send(method, path, body) {
-                Err(error) if error.may_pass() && tried < RETRIES => {
+                Err(error) if error.may_pass() && tried < RETRIES && error.retry_after() <= LONGEST_REST => {
                     tried += 1;
                     self.retries.set(self.retries.get() + 1);
-                    // Full jitter below 0.2, 0.4, 0.8, 1.6 s: many tools at once do not knock in step.
-                    let pause = Duration::from_millis(fastrand::u64(20..=(100 << tried)));
+                    // Full jitter below 0.2, 0.4, 0.8, 1.6 s: many tools at once do not knock in step. It comes on top of what
+                    // the server asks for.
+                    let pause = Duration::from_secs(error.retry_after().into())
+                        + Duration::from_millis(fastrand::u64(20..=(100 << tried)));
                     (self.listener)(&format!(
                         "{}; again in {} ms",
                         error.fault(&format!("{} {path}", method.as_str())),
@@ -332,11 +336,14 @@ impl Cluster {
                 "HTTP {status}: redirected to {host}; redirects are not followed"
             )));
         }
+        // Its other form, a date, is not what clusters and gateways send for so short a time.
+        let retry_after =
+            answer.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok());
         let bytes = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec().map_err(lost)?;
         // 408 is _cluster/health that timed out, with a whole answer in the body.
         if status >= 400 && status != 408 {
             let server = self.identity.get().map(Flavour::of);
-            return Err(CallError::Server(ServerError { server, ..ServerError::decode(status, &bytes) }));
+            return Err(CallError::Server(ServerError { server, retry_after, ..ServerError::decode(status, &bytes) }));
         }
         match serde_json::from_slice(&bytes) {
             Ok(json) => Ok(json),

@@ -24,6 +24,8 @@ pub struct ServerError {
     pub causes: Vec<String>,
     /// Who answered, where it is known already.
     pub server: Option<Flavour>,
+    /// `Retry-After` in seconds, where the answer has one.
+    pub retry_after: Option<u32>,
 }
 
 /// Why a call brought no answer to build on.
@@ -65,7 +67,15 @@ impl ServerError {
             .or_else(|| text(&json["Message"]))
             .or_else(|| (!json.is_null()).then(|| short(&json.to_string())))
             .unwrap_or_else(|| short(&plain(body)));
-        Self { status, kind: text(&error["type"]).unwrap_or_default(), reason, cause, causes, server: None }
+        Self {
+            status,
+            kind: text(&error["type"]).unwrap_or_default(),
+            reason,
+            cause,
+            causes,
+            server: None,
+            retry_after: None,
+        }
     }
 
     /// Whether the reason or a cause has these words.
@@ -176,6 +186,15 @@ impl CallError {
         match self {
             Self::Server(error) => Some(error.class()),
             _ => None,
+        }
+    }
+
+    /// How long the server asks to be left alone, in seconds.
+    #[must_use]
+    pub fn retry_after(&self) -> u32 {
+        match self {
+            Self::Server(error) => error.retry_after.unwrap_or_default(),
+            _ => 0,
         }
     }
 

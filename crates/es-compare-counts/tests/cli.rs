@@ -329,3 +329,31 @@ fn a_reader_that_has_gone_changes_no_verdict_and_a_full_disk_does() {
         drop((source, target));
     }
 }
+
+#[test]
+fn a_cluster_that_asks_to_be_left_alone_is_left_alone_as_long_and_the_record_counts_it() {
+    let (source, target) = (Stub::start(), Stub::start());
+    for (stub, server, indices) in
+        [(&source, SOURCE, "elasticsearch-5.5.2/indices"), (&target, TARGET, "elasticsearch-6.1.2/indices-restored")]
+    {
+        stub.on("GET", "/", Answer::text(429, "Too Many Requests").header("retry-after", "1"))
+            .root(server)
+            .indices(indices);
+        refresh(stub, A);
+        count(stub, A, 5);
+    }
+    let began = std::time::Instant::now();
+    let output = compare(&source, &target).args(["--index", A, "-v"]).run();
+    output.exit(0).stderr_contains("HTTP 429: Too Many Requests; again in 1");
+    assert!(began.elapsed() >= std::time::Duration::from_secs(2), "a second for each");
+    assert_eq!(output.json_lines()[0]["steps"][0]["retries"], 2);
+    drop((source.finish(), target.finish()));
+}
+
+#[test]
+fn who_asks_to_be_left_alone_for_long_is_not_waited_for() {
+    let (source, target) = (Stub::start(), Stub::start());
+    source.on("GET", "/", Answer::text(503, "busy").header("retry-after", "3600"));
+    compare(&source, &target).args(["--index", A]).run().exit(75).stderr_contains("HTTP 503: busy");
+    drop((source.finish(), target.finish()));
+}

@@ -175,6 +175,33 @@ impl Edge {
     }
 }
 
+impl S3 {
+    /// SIGKILL: whoever stores or reads is refused from now on. The objects stay for [`S3::restart`].
+    ///
+    /// # Panics
+    /// If the bed does not answer.
+    pub fn kill(&self) {
+        ordered(&self.name, "kill");
+    }
+
+    /// Starts it again with the same objects and port.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    pub fn restart(&self) {
+        ordered(&self.name, "restart");
+    }
+}
+
+/// Gives an order about what is called so.
+fn ordered(name: &str, order: &str) -> Value {
+    let asked = Client::from_env().and_then(|client| client.ask(&json!({"do": order, "name": name})));
+    match asked {
+        Ok(answer) => answer,
+        Err(error) => panic!("{error:#}"),
+    }
+}
+
 impl Server {
     /// SIGKILL, as a failing machine would. The home stays for [`Server::restart`].
     ///
@@ -205,11 +232,7 @@ impl Server {
     }
 
     fn order(&self, order: &str) -> Value {
-        let asked = Client::from_env().and_then(|client| client.ask(&json!({"do": order, "name": self.name})));
-        match asked {
-            Ok(answer) => answer,
-            Err(error) => panic!("{error:#}"),
-        }
+        ordered(&self.name, order)
     }
 
     /// Sends one request, with a JSON body if there is one, and gives status and answer.

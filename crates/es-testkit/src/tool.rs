@@ -272,7 +272,19 @@ impl Running {
     /// # Panics
     /// If there is no such signal, or it cannot be sent.
     pub fn signal(&self, name: &str) {
-        use rustix::process::{Pid, Signal, kill_process};
+        self.send(name, false);
+    }
+
+    /// The same to it and all that it started, as a terminal does for Ctrl-C.
+    ///
+    /// # Panics
+    /// If the name is none of these.
+    pub fn signal_group(&self, name: &str) {
+        self.send(name, true);
+    }
+
+    fn send(&self, name: &str, group: bool) {
+        use rustix::process::{Pid, Signal, kill_process, kill_process_group};
         let signal = match name {
             "HUP" => Signal::HUP,
             "INT" => Signal::INT,
@@ -281,10 +293,10 @@ impl Running {
             "TERM" => Signal::TERM,
             _ => panic!("{name:?} is no signal of a test"),
         };
-        match i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
-            Some(pid) => must("sending a signal", kill_process(pid, signal)),
-            None => panic!("{} is no process id", self.pid()),
-        }
+        let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) else {
+            panic!("{} is no process id", self.pid());
+        };
+        must("sending a signal", if group { kill_process_group(pid, signal) } else { kill_process(pid, signal) });
     }
 
     /// SIGKILL, and what it had said until then.
