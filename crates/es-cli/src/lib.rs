@@ -6,6 +6,7 @@
 mod io;
 mod plan;
 mod progress;
+pub mod rename;
 mod text;
 mod value;
 

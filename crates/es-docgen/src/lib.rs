@@ -19,6 +19,7 @@ pub fn tools() -> Vec<Command> {
         es_sign_request::command(),
         es_iam_policy::command(),
         es_register_repository::command(),
+        es_preflight::command(),
         es_snapshot::command(),
         es_wait::command(),
         es_restore::command(),

@@ -3,13 +3,11 @@
 //! It looks first and refuses what the server would refuse, because servers say it late (500 after minutes) or not at all: a
 //! restore over a closed index of the same name overwrites it, and a misspelt index is 200 with nothing restored on 5.x.
 
-mod rename;
-
 use clap::Args as ClapArgs;
+use es_cli::rename::{self, Group};
 use es_cli::{Exit, Fault, Io, PlanRow};
 use es_client::{CallError, Class, Cluster, ENVIRONMENT, Indices, Method, PairArgs, Path, Pattern, batches};
 use es_records::{ClusterId, IndexSettings, Record, Restore, RestoreState, RestoredIndex, Role, Snapshot, State};
-use rename::Group;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

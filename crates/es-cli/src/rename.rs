@@ -1,19 +1,22 @@
 //! Under which name each index is restored, and the requests that bring it there.
 
-use es_cli::{Fault, PlanRow};
+use crate::{Fault, PlanRow};
 use std::collections::BTreeMap;
 
 /// Some indices that one `_restore` can take: they share a rename.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Group {
+pub struct Group {
     /// `rename_pattern` and `rename_replacement`, in Java's syntax.
-    pub(crate) rename: Option<(String, String)>,
+    pub rename: Option<(String, String)>,
     /// Name in the snapshot and on the target.
-    pub(crate) pairs: Vec<(String, String)>,
+    pub pairs: Vec<(String, String)>,
 }
 
 /// One group under the user's own pattern (or none).
-pub(crate) fn by_pattern(indices: &[String], rename: Option<(&str, &str)>) -> Result<Vec<Group>, Fault> {
+///
+/// # Errors
+/// Exit 2 where the pattern is no regular expression, or the replacement names a group that it has not.
+pub fn by_pattern(indices: &[String], rename: Option<(&str, &str)>) -> Result<Vec<Group>, Fault> {
     let Some((pattern, replacement)) = rename else {
         return Ok(vec![Group { rename: None, pairs: indices.iter().map(|i| (i.clone(), i.clone())).collect() }]);
     };
@@ -71,7 +74,8 @@ fn rust_replacement(text: &str, groups: usize) -> Result<String, Fault> {
 
 /// The fewest groups that bring each index under its planned name: those that keep it, those that only gain the same
 /// prefix or suffix, and the others one by one.
-pub(crate) fn by_plan(rows: &[PlanRow]) -> Vec<Group> {
+#[must_use]
+pub fn by_plan(rows: &[PlanRow]) -> Vec<Group> {
     let mut groups: BTreeMap<(String, String), Vec<(String, String)>> = BTreeMap::new();
     let mut single = Vec::new();
     for row in rows {
@@ -102,7 +106,10 @@ fn literal(text: &str) -> String {
 }
 
 /// Refuses names that no server takes, and two indices under one name.
-pub(crate) fn check(groups: &[Group]) -> Result<(), Fault> {
+///
+/// # Errors
+/// Exit 2, with the names.
+pub fn check(groups: &[Group]) -> Result<(), Fault> {
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for (index, target) in groups.iter().flat_map(|g| &g.pairs) {
         if let Some(why) = illegal(target) {

@@ -1,0 +1,141 @@
+//! Says before anything is written whether a migration can work, one finding a line.
+//!
+//! It only reads: nothing is registered, started or changed on either cluster.
+
+mod checks;
+mod finding;
+mod version;
+
+use checks::{Move, Side};
+use clap::Args as ClapArgs;
+use es_cli::rename::{self, Group};
+use es_cli::{Exit, Fault, Io};
+use es_client::{Cluster, ENVIRONMENT, PairArgs, Pattern};
+use es_records::Role;
+use finding::{Findings, Level};
+use std::path::PathBuf;
+
+/// Say before anything is written whether a migration can work
+///
+/// Looks at both clusters and writes to none. Findings are ok, warning or blocker, each with what to do; a blocker makes
+/// the exit code 1. Wildcards mean open, visible indices, as in es-snapshot.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    /// Indices to move: names, aliases and wildcards, comma-separated; -NAME takes away
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, required_unless_present = "plan")]
+    indices: Vec<String>,
+
+    /// Take indices and their new names from a CSV plan: index,target_index
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["indices", "rename_pattern"])]
+    plan: Option<PathBuf>,
+
+    /// Regular expression (Java's syntax) of what to rename
+    #[arg(long, value_name = "REGEX", requires = "rename_replacement")]
+    rename_pattern: Option<String>,
+
+    /// What to rename it to; $1 is the first group
+    #[arg(long, value_name = "TEXT", requires = "rename_pattern")]
+    rename_replacement: Option<String>,
+
+    /// Whether aliases stay behind: then they cannot collide
+    #[arg(long)]
+    no_aliases: bool,
+
+    /// Whether indices with missing primaries are taken as they are: then they are only warned of
+    #[arg(long)]
+    partial: bool,
+
+    /// Name of the repository; what is registered under it is looked at
+    #[arg(long, value_name = "NAME")]
+    repository: Option<String>,
+
+    /// Type of the repository (s3, fs, gcs, azure, hdfs): its plugin is looked for on every node
+    #[arg(long, value_name = "TYPE")]
+    r#type: Option<String>,
+
+    /// jsonl (records) or table
+    #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
+    format: Format,
+
+    #[command(flatten)]
+    clusters: PairArgs,
+}
+
+/// How the findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Records, one a line
+    Jsonl,
+    /// Lines for people, blockers first
+    Table,
+}
+
+/// The tool's command line.
+#[must_use]
+pub fn command() -> clap::Command {
+    es_cli::command::<Args>("es-preflight", include_str!("examples.txt"), ENVIRONMENT)
+}
+
+/// Does it.
+///
+/// # Errors
+/// Faults of the clusters, and of flags and plans that make no sense.
+pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
+    let source = Cluster::open(Role::Source, args.clusters.source_url.as_deref(), None, io.listener())?;
+    let target = Cluster::open(Role::Target, args.clusters.target_url.as_deref(), None, io.listener())?;
+    let (from, to) = (Side::of(&source)?, Side::of(&target)?);
+    let mut findings = Findings::default();
+    let groups = groups(args, &from, &mut findings)?;
+    let pairs: Vec<(String, String)> = groups.into_iter().flat_map(|group| group.pairs).collect();
+    let wish = Move {
+        pairs,
+        aliases: !args.no_aliases,
+        partial: args.partial,
+        repository: args.repository.as_deref(),
+        kind: args.r#type.as_deref(),
+    };
+    checks::all(&from, &to, &wish, &mut findings)?;
+    let blockers = findings.count(Level::Blocker);
+    let first = findings.first_blocker().cloned();
+    findings.write(args.format == Format::Table, io)?;
+    let Some(first) = first else { return Ok(Exit::Ok) };
+    let more = if blockers > 1 { format!("; {blockers} blockers in all") } else { String::new() };
+    io.report(&Fault {
+        hint: first.fix.clone(),
+        ..Fault::no(format!("{}: {}{more}; nothing was started", first.check, first.message))
+    });
+    Ok(Exit::No)
+}
+
+/// Which indices go where. Names that stand for nothing are findings.
+fn groups(args: &Args, from: &Side<'_>, findings: &mut Findings) -> Result<Vec<Group>, Fault> {
+    let groups = if let Some(plan) = &args.plan {
+        rename::by_plan(&es_cli::read_plan(plan)?)
+    } else {
+        let patterns: Vec<Pattern> = args.indices.iter().flat_map(|list| Pattern::list(list)).collect();
+        let (chosen, missing) = from.indices.resolve(&patterns, |info| !info.hidden && !info.closed);
+        for name in &missing {
+            findings.blocker(
+                "indices",
+                None,
+                format!("no such index on the source: {name}"),
+                "look at the names: curl \"$ES_SOURCE_URL/_cat/indices\"",
+            );
+        }
+        if chosen.is_empty() && missing.is_empty() {
+            findings.blocker(
+                "indices",
+                None,
+                format!("no index fits {}", args.indices.join(",")),
+                "look at the names: curl \"$ES_SOURCE_URL/_cat/indices\"",
+            );
+        }
+        let chosen: Vec<String> = chosen.into_iter().collect();
+        let rename = args.rename_pattern.as_deref().zip(args.rename_replacement.as_deref());
+        rename::by_pattern(&chosen, rename)?
+    };
+    if let Err(fault) = rename::check(&groups) {
+        findings.blocker("names", None, fault.message, "change the rename, or the plan");
+    }
+    Ok(groups)
+}

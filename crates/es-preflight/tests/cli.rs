@@ -1,0 +1,54 @@
+//! The tool as its users see it: its help, its flags, and a cluster that does not answer.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
+
+use es_testkit::contract;
+use es_testkit::stub::Stub;
+use es_testkit::tool::tool;
+use serde_json::Value;
+
+const NAME: &str = "es-preflight";
+
+#[test]
+fn the_help_is_whole() {
+    contract::help(NAME, env!("CARGO_MANIFEST_DIR"));
+}
+
+#[test]
+fn nothing_to_look_at_is_a_usage_error() {
+    tool(NAME).run().exit(2).stdout("").stderr_contains("--indices");
+}
+
+#[test]
+fn a_misspelt_index_is_a_blocker_and_nothing_is_written() {
+    let (source, target) = (Stub::start(), Stub::start());
+    source.root("elasticsearch-5.5.2").indices("elasticsearch-5.5.2/indices");
+    target.root("elasticsearch-6.1.2").indices("elasticsearch-6.1.2/indices-none");
+    for stub in [&source, &target] {
+        let refused = es_testkit::stub::Answer::text(403, "Forbidden").repeat();
+        stub.on_prefix("GET", "/_nodes", refused.clone());
+        stub.on_prefix("GET", "/_cat", refused.clone());
+        if std::ptr::eq(stub, &raw const source) {
+            stub.on_prefix("GET", "/_snapshot", refused);
+        }
+    }
+    let output = tool(NAME)
+        .args(["--indices", "javacafe_2018_01_O1"])
+        .args(["--source-url", &source.url(), "--target-url", &target.url()])
+        .run();
+    output.exit(1).stderr_contains("no such index on the source: javacafe_2018_01_O1");
+    let levels: Vec<Value> = output.json_lines().into_iter().map(|finding| finding["level"].clone()).collect();
+    // What may not be read is no reason to stop, and no reason to call it well.
+    assert!(levels.contains(&"blocker".into()) && levels.contains(&"warning".into()), "{levels:?}");
+    for request in source.finish().iter().chain(&target.finish()) {
+        assert_eq!(request.method, "GET", "{}", request.path);
+    }
+}
+
+#[test]
+fn no_connection_is_another_time() {
+    tool(NAME)
+        .args(["--indices", "a", "--source-url", "http://127.0.0.1:1", "--target-url", "http://127.0.0.1:1"])
+        .run()
+        .exit(75)
+        .stdout("");
+}
