@@ -314,18 +314,22 @@ fn nodes(
             .into_iter()
             .flatten()
             .map(|(_, node)| {
-                let names = ["plugins", "modules"].iter().flat_map(|list| node[*list].as_array().into_iter().flatten());
-                (node["name"].as_str().unwrap_or("?"), names.filter_map(|plugin| plugin["name"].as_str()).collect())
+                let listed =
+                    ["plugins", "modules"].iter().flat_map(|list| node[*list].as_array().into_iter().flatten());
+                // A plugin that is on the class path is listed under its class alone.
+                let words = listed.flat_map(|plugin| [&plugin["name"], &plugin["classname"]]);
+                (node["name"].as_str().unwrap_or("?"), words.filter_map(Value::as_str).collect())
             })
             .collect();
         if let Some(kind) = wish.kind.filter(|kind| ["s3", "gcs", "azure", "hdfs"].contains(kind)) {
-            let plugin = format!("repository-{kind}");
-            for (node, _) in nodes.iter().filter(|(_, plugins)| !plugins.contains(plugin.as_str())) {
+            let (plugin, package) = (format!("repository-{kind}"), format!(".repositories.{kind}."));
+            let has = |plugins: &BTreeSet<&str>| plugins.iter().any(|one| *one == plugin || one.contains(&package));
+            for (node, _) in nodes.iter().filter(|(_, plugins)| !has(plugins)) {
                 findings.blocker(
                     "plugins",
                     None,
                     format!("node {node:?} of the {role} has no {plugin}"),
-                    "install it on every node and restart it: bin/elasticsearch-plugin install repository-s3",
+                    "install it on every node, and restart each: bin/elasticsearch-plugin install NAME",
                 );
             }
         }
