@@ -1,6 +1,7 @@
 //! One exchange between a tool and a real server is spoilt: the end is the one written down here, and the next run is whole.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
 
+use std::process::Command;
 use std::time::Duration;
 
 use es_testkit::proxy::{Proxy, Spoil};
@@ -45,6 +46,13 @@ fn faults(elsewhere: &str) -> Vec<Fault> {
         both("no UTF-8", answer(200, &[], b"{\"a\":\"\xff\xfe\"}".to_vec()), (3, "the answer is not JSON")),
         both("nested JSON", answer(200, &[], "[".repeat(1 << 20)), (3, "recursion limit exceeded")),
     ];
+    let bomb = Command::new("sh").args(["-c", "head -c 200000000 /dev/zero | gzip"]).output().expect("gzip").stdout;
+    all.push(both("gzip bomb", answer(200, &[("content-encoding", "gzip")], bomb), (3, "the answer is larger than")));
+    let large = format!("[\"{}\"]", "x".repeat(20 << 20));
+    let (list, neither) = ("an answer without a list of snapshots", "neither accepted nor refused");
+    all.push(of("20 MB of JSON", answer(200, &[], large), (3, list), (3, neither)));
+    all.push(of("wrong JSON type", answer(200, &[], "[]"), (3, list), (3, neither)));
+    all.push(of("JSON of something else", answer(200, &[], "{}"), (3, list), (3, neither)));
     for (name, status) in [("301", 301), ("302", 302), ("307", 307), ("308", 308)] {
         let spoil = answer(status, &[("location", elsewhere)], "");
         all.push(both(name, spoil, (3, "redirects are not followed")));
@@ -73,6 +81,9 @@ fn one_spoilt_exchange_of_es_snapshot_ends_as_written_and_nothing_is_taken_twice
             let name = format!("s{number}");
             let path = format!("/_snapshot/spoilt/{name}");
             let (method, at, expected) = match step {
+                "identity" if fault.read.1.starts_with("an answer without") => {
+                    ("GET", "/", (3, "this is no Elasticsearch"))
+                }
                 "identity" => ("GET", "/", fault.read),
                 "look" => ("GET", path.as_str(), fault.read),
                 _ => ("PUT", path.as_str(), fault.write),
@@ -97,6 +108,7 @@ fn one_spoilt_exchange_of_es_snapshot_ends_as_written_and_nothing_is_taken_twice
             };
             let said = format!("exit {} and {:?}, not {expected:?}", output.code(), output.err());
             check(output.code() == expected.0 && output.err().contains(expected.1), said);
+            check(output.err().len() < 2000, format!("{} bytes on stderr", output.err().len()));
             check(proxy.spoilt() == 1, format!("{} exchanges were spoilt", proxy.spoilt()));
             let written = proxy.requests().iter().filter(|request| request.method == "PUT").count();
             check(written <= 1, format!("{written} writes were sent"));

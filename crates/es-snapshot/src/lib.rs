@@ -417,7 +417,10 @@ fn start(
     loop {
         match cluster.write(Method::Put, path, &body) {
             Ok(answer) if answer["accepted"] == true => return Ok(()),
-            Ok(answer) => return Err(Fault::failed(format!("{what}: neither accepted nor refused: {answer}"))),
+            Ok(answer) => {
+                let said: String = answer.to_string().chars().take(400).collect();
+                return Err(Fault::failed(format!("{what}: neither accepted nor refused: {said}")));
+            }
             Err(error) if error.class() == Some(Class::Wait) => {
                 let waited = io.elapsed().saturating_sub(began);
                 if waited >= args.wait_for_running {
