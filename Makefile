@@ -20,7 +20,7 @@ RELEASE = $(TARGET_DIR)/release
 BED = $(RELEASE)/es-testbed
 
 .DEFAULT_GOAL = build
-.PHONY: help build bed demo demo-s3 test check lint shellcheck unit signing chaos record-errors bench doc install uninstall dist clean \
+.PHONY: help build bed demo demo-s3 test check lint shellcheck unit signing deny chaos record-errors bench doc install uninstall dist clean \
 	migrate snapshot restore compare
 
 help: ## Lists the targets
@@ -75,6 +75,11 @@ chaos: ## Prints the scorecard of docs/reliability.md: traps, damage, kills, out
 
 record-errors: bed ## Brings every server into every condition that it refuses, and records the answers
 	PATH="$(abspath $(RELEASE)):$$PATH" $(BED) run -- python3 -B tests/errors/record.py
+
+# The advisories come from the network: no part of `make test`.
+deny: ## Licences, advisories, bans and sources of all dependencies (needs cargo-deny)
+	@command -v cargo-deny >/dev/null || { echo "make deny: cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
+	$(CARGO) deny --locked check
 
 bench: bed ## Times the move beside curl, elasticdump and a scroll loop, and signing; writes docs/benchmarks.md
 	@sh scripts/prerequisites python3 venv curl npm

@@ -272,7 +272,12 @@ fn body(args: &Args, indices: &str) -> Value {
 /// The snapshot of this name, as the server shows it.
 fn find(cluster: &Cluster, path: &Path, what: &str) -> Result<Option<Value>, Fault> {
     match cluster.get(path) {
-        Ok(mut answer) => Ok(Some(answer["snapshots"][0].take()).filter(Value::is_object)),
+        // Whatever is not a list of snapshots is no proof that there is none.
+        Ok(answer) => match answer["snapshots"].as_array() {
+            Some(all) => Ok(all.first().filter(|one| one.is_object()).cloned()),
+            None => Err(Fault::failed(format!("{what}: an answer without a list of snapshots"))
+                .hint("check the URL; a proxy may be answering")),
+        },
         // One that is listed and whose file is gone is not missing: its name is taken, and the repository damaged.
         Err(CallError::Server(error)) if error.kind == "snapshot_missing_exception" && error.is_missing() => Ok(None),
         Err(CallError::Server(error)) if error.is_missing() => Err(error
@@ -412,7 +417,10 @@ fn start(
     loop {
         match cluster.write(Method::Put, path, &body) {
             Ok(answer) if answer["accepted"] == true => return Ok(()),
-            Ok(answer) => return Err(Fault::failed(format!("{what}: neither accepted nor refused: {answer}"))),
+            Ok(answer) => {
+                let said: String = answer.to_string().chars().take(400).collect();
+                return Err(Fault::failed(format!("{what}: neither accepted nor refused: {said}")));
+            }
             Err(error) if error.class() == Some(Class::Wait) => {
                 let waited = io.elapsed().saturating_sub(began);
                 if waited >= args.wait_for_running {

@@ -3,6 +3,7 @@
 //! - [`bed`]: real Elasticsearch, OpenSearch and S3 servers, kept by `es-testbed run`.
 //! - [`generator`]: seeded data with everything that is easily lost.
 //! - [`contract`]: what every tool does alike.
+//! - [`proxy`]: spoils one answer of a real server and passes all else through.
 //! - [`recorded`]: answers of real servers, for the stub.
 //! - [`score`]: figures of the scorecard that `make chaos` prints.
 //! - [`stub`]: a cluster that counts requests and answers what it is told.
@@ -19,6 +20,7 @@ pub mod contract;
 mod daemon;
 pub mod generator;
 mod http;
+pub mod proxy;
 pub mod recorded;
 mod s3;
 pub mod score;

@@ -34,7 +34,11 @@ pub(crate) fn wait(cluster: &Cluster, mut snapshot: Snapshot, pace: &mut Pace, i
             Err(CallError::Server(error)) if error.repository_away() => {
                 Err(CallError::Lost { why: error.to_string(), sent: true })
             }
-            other => other.map(|mut answer| Some(answer["snapshots"][0].take()).filter(Value::is_object)),
+            other => other.and_then(|answer| match answer["snapshots"].as_array() {
+                Some(all) => Ok(all.first().filter(|one| one.is_object()).cloned()),
+                // Whatever is not a list of snapshots is no proof that it is gone.
+                None => Err(CallError::Unusable("an answer without a list of snapshots".into())),
+            }),
         });
         let seen = seen.map_err(|fault| fault.context(&what))?;
         match seen {
