@@ -4,12 +4,15 @@
 use std::process::Command;
 use std::time::Duration;
 
+use es_testkit::bed::{self, Server};
 use es_testkit::proxy::{Proxy, Spoil};
 use es_testkit::score::{Score, whole};
 use es_testkit::stub::Stub;
 use es_testkit::tool::tool;
-use es_tests::{Original, ask, eventually, original, put_documents};
+use es_tests::{ask, eventually, put_documents};
 use serde_json::json;
+
+const VERSIONS: [&str; 4] = ["elasticsearch-5.5.2", "elasticsearch-7.10.2", "elasticsearch-9.5.3", "opensearch-3.8.0"];
 
 /// A fault, and its end at a read and at the write: exit code, and words of stderr (none: it is silent).
 struct Fault {
@@ -62,14 +65,22 @@ fn faults(elsewhere: &str) -> Vec<Fault> {
 
 #[test]
 fn one_spoilt_exchange_of_es_snapshot_ends_as_written_and_nothing_is_taken_twice() {
-    let Original { source, .. } = &original();
+    let mut score = Score::new("faults");
+    for version in if whole() { &VERSIONS[..] } else { &VERSIONS[..1] } {
+        let source = bed::named(version, &format!("faults-{version}"));
+        spoil(&source, &mut score);
+        source.kill();
+    }
+    score.finish();
+}
+
+fn spoil(source: &Server, score: &mut Score) {
     put_documents(source, "spoilt", 3);
     let location = source.repository_root.join("spoilt");
     ask(source, "PUT", "/_snapshot/spoilt", Some(&json!({"type": "fs", "settings": {"location": location}})));
     let proxy = Proxy::before(&source.url);
     // It has no answers: a request of a tool that follows a redirect is one too many.
     let elsewhere = Stub::start();
-    let mut score = Score::new("faults");
     let mut number = 0;
     for fault in faults(&elsewhere.url()) {
         for step in ["identity", "look", "start"] {
@@ -126,5 +137,4 @@ fn one_spoilt_exchange_of_es_snapshot_ends_as_written_and_nothing_is_taken_twice
         }
     }
     assert_eq!(elsewhere.count(), 0, "a redirect was followed");
-    score.finish();
 }
