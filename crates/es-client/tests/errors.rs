@@ -7,20 +7,32 @@ use std::path::Path;
 use es_client::catalogue::{CATALOGUE, Class, Flavour};
 use es_client::{CallError, ServerError};
 use es_records::Exit;
-use es_testkit::score::Score;
+use es_testkit::generator::Random;
+use es_testkit::score::{Score, seed, whole};
 use serde_json::Value;
 
-/// One recorded refusal.
+/// One line of the recorded answers that is a refusal.
+struct Line {
+    server: String,
+    name: String,
+    status: u16,
+    body: String,
+}
+
+/// One recorded refusal, decoded.
 struct Refusal {
     server: String,
     name: String,
     error: ServerError,
 }
 
-fn recorded() -> Vec<Refusal> {
+fn lines() -> Vec<Line> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../es-testkit/answers/errors");
     let mut all = Vec::new();
-    for file in fs::read_dir(&directory).expect("recorded answers").map(|entry| entry.expect("a file").path()) {
+    let mut files: Vec<_> =
+        fs::read_dir(&directory).expect("recorded answers").map(|entry| entry.expect("a file").path()).collect();
+    files.sort();
+    for file in files {
         let server = file.file_stem().expect("a name").to_string_lossy().into_owned();
         for line in fs::read_to_string(&file).expect("lines").lines() {
             let line: Value = serde_json::from_str(line).expect("a recorded answer");
@@ -29,16 +41,25 @@ fn recorded() -> Vec<Refusal> {
             if status < 400 {
                 continue;
             }
-            let body = match &line["body"] {
-                Value::String(text) => text.clone(),
-                json => json.to_string(),
-            };
-            let flavour = server.split_once('-').map(|(distribution, version)| Flavour::new(distribution, version));
-            let error = ServerError { server: flavour, ..ServerError::decode(status, body.as_bytes()) };
-            all.push(Refusal { server: server.clone(), name: line["name"].as_str().expect("a name").into(), error });
+            let body = line["body"].as_str().map_or_else(|| line["body"].to_string(), str::to_string);
+            all.push(Line {
+                server: server.clone(),
+                name: line["name"].as_str().expect("a name").into(),
+                status,
+                body,
+            });
         }
     }
     all
+}
+
+fn recorded() -> Vec<Refusal> {
+    let decoded = lines().into_iter().map(|line| {
+        let server = line.server.split_once('-').map(|(distribution, version)| Flavour::new(distribution, version));
+        let error = ServerError { server, ..ServerError::decode(line.status, line.body.as_bytes()) };
+        Refusal { server: line.server, name: line.name, error }
+    });
+    decoded.collect()
 }
 
 /// What each condition is, whatever a server calls it: the longest beginning of its name that stands here decides.
@@ -184,6 +205,30 @@ const NOT_RECORDED: &[&str] = &[
     "restore-refused",
     "no-master-root",
 ];
+
+#[test]
+fn no_refusal_however_mangled_is_a_panic_or_a_success() {
+    let mut random = Random::new(seed(), &[3]);
+    let mut score = Score::new("mangled-refusals");
+    for Line { server, name, status, body } in lines() {
+        for _ in 0..if whole() { 50 } else { 3 } {
+            let mut bytes = body.clone().into_bytes();
+            for _ in 0..=random.index(4) {
+                let at = random.index(bytes.len().max(1));
+                match random.index(4) {
+                    0 => bytes.truncate(at),
+                    1 if at < bytes.len() => bytes[at] ^= 1 << random.index(8),
+                    2 => bytes.insert(at.min(bytes.len()), b"{}[]\",:\\\x1b\0"[random.index(10)]),
+                    _ => bytes.extend_from_within(at.min(bytes.len())..),
+                }
+            }
+            let fault = ServerError::decode(status, &bytes).fault("what");
+            let end = if fault.exit == Exit::Ok { Err("exit 0".to_string()) } else { Ok(()) };
+            score.cell(&server, &name, end);
+        }
+    }
+    score.finish();
+}
 
 #[test]
 fn what_nobody_knows_is_no_success_and_no_reason_to_try_again() {
