@@ -375,3 +375,23 @@ fn a_record_of_another_cluster_is_refused() {
         .stderr_contains("hint: point ES_SOURCE_URL at the record's cluster, or make the record anew\n");
     assert_eq!(stub.finish().len(), 1);
 }
+
+#[test]
+fn an_answer_that_lists_no_snapshots_is_no_proof_that_one_is_gone() {
+    for strange in [json!({}), json!([]), json!({"snapshots": 7})] {
+        let stub = Stub::start();
+        stub.root(SOURCE).on("GET", "/_snapshot/move/day1", Answer::json(200, &strange));
+        wait(&accepted(&stub)).run().exit(3).stderr_contains("an answer without a list of snapshots");
+        drop(stub.finish());
+    }
+}
+
+#[test]
+fn a_snapshot_whose_file_is_gone_is_damage_and_its_name_is_not_free() {
+    let stub = Stub::start();
+    let gone = json!({"error": {"type": "snapshot_missing_exception", "reason": "[move:day1/x] is missing",
+        "caused_by": {"type": "no_such_file_exception", "reason": "/repositories/r/snap-x.dat"}}, "status": 404});
+    stub.root(SOURCE).on("GET", "/_snapshot/move/day1", Answer::json(404, &gone));
+    wait(&accepted(&stub)).run().exit(3).stderr_contains("snap-x.dat").stderr_contains("clean-up or lifecycle rule");
+    drop(stub.finish());
+}
