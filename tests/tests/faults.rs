@@ -76,7 +76,8 @@ fn one_spoilt_exchange_of_es_snapshot_ends_as_written_and_nothing_is_taken_twice
 
 fn spoil(source: &Server, score: &mut Score) {
     put_documents(source, "spoilt", 3);
-    let location = source.repository_root.join("spoilt");
+    // The servers share a root: each takes a repository of its own.
+    let location = source.repository_root.join(format!("spoilt-{}", source.version));
     ask(source, "PUT", "/_snapshot/spoilt", Some(&json!({"type": "fs", "settings": {"location": location}})));
     let proxy = Proxy::before(&source.url);
     // It has no answers: a request of a tool that follows a redirect is one too many.
