@@ -51,7 +51,7 @@ impl Findings {
         self.add(check, Level::Blocker, index, message, Some(fix));
     }
 
-    /// Says that all is well with a check that found nothing since `before` findings were there.
+    /// Says that all is well with a check that found nothing.
     pub(crate) fn well(&mut self, check: &'static str, message: &str) {
         if self.all.iter().all(|finding| finding.check != check) {
             self.ok(check, message.to_string());
