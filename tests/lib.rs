@@ -1,11 +1,13 @@
 //! What the tests on real servers share: scripts with the tools on their PATH, and servers that are asked.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)] // helpers of tests panic as tests do
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use es_testkit::bed::{self, Server};
+use es_testkit::generator::Random;
 use es_testkit::tool::{Output, Tool, bin_directory, program_at};
 use serde_json::{Value, json};
 
@@ -58,18 +60,36 @@ pub fn ask(server: &Server, method: &str, path: &str, body: Option<&Value>) -> V
     answer
 }
 
+/// The type of documents: `_doc` suits every version that has types from 6.2 on; 5.x and 6.1 take `doc`.
+fn kind(server: &Server) -> &'static str {
+    if server.version.starts_with("5.") || server.version.starts_with("6.1") { "doc" } else { "_doc" }
+}
+
 /// Puts a few documents into an index.
 pub fn put_documents(server: &Server, index: &str, documents: u32) {
     for number in 0..documents {
-        // `_doc` as the type suits every version that has types from 6.2 on; 5.x and 6.1 take `doc`.
-        let kind = if server.version.starts_with("5.") || server.version.starts_with("6.1") { "doc" } else { "_doc" };
-        ask(server, "PUT", &format!("/{index}/{kind}/{number}"), Some(&json!({"n": number, "이름": "자바카페"})));
+        let path = format!("/{index}/{}/{number}", kind(server));
+        ask(server, "PUT", &path, Some(&json!({"n": number, "이름": "자바카페"})));
     }
     ask(server, "POST", &format!("/{index}/_refresh"), None);
     // A snapshot of a primary that is not started is another test's matter.
     eventually(&format!("{index} with its primaries"), || {
         ask(server, "GET", &format!("/_cluster/health/{index}"), None)["status"] != "red"
     });
+}
+
+/// Makes an index with these settings, of documents of so many words that nothing compresses: copying them takes as long as the
+/// throttle makes it.
+pub fn fill(server: &Server, index: &str, settings: &Value, documents: u32, words: u32, random: &mut Random) {
+    ask(server, "PUT", &format!("/{index}"), Some(&json!({"settings": settings})));
+    for number in 0..documents {
+        let mut text = String::new();
+        for _ in 0..words {
+            write!(text, "{:016x}", random.bits()).expect("a string takes text");
+        }
+        ask(server, "PUT", &format!("/{index}/{}/{number}", kind(server)), Some(&json!({"text": text})));
+    }
+    ask(server, "POST", &format!("/{index}/_refresh"), None);
 }
 
 /// Target index and verdict of each count.

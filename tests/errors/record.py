@@ -43,6 +43,8 @@ class Recorder:
         self.root = pathlib.Path(started["repository_root"]) / server
         self.major = int(re.search(r"-(\d+)\.", server)[1])
         self.elastic = server.startswith("elasticsearch")
+        # The type of documents: `_doc` where there are none any more.
+        self.kind = "_doc" if self.major >= 7 or not self.elastic else "doc"
         self.lines = {}
 
     def call(self, method, path, body=None, content_type=JSON, timeout=90):
@@ -150,7 +152,7 @@ def snapshots(r):
     for index in ("one", "two"):
         r.must("PUT", f"/{index}", {"settings": {"number_of_shards": 2, "number_of_replicas": 0}})
         for n in range(20):
-            r.must("PUT", f"/{index}/{'_doc' if r.major >= 7 or not r.elastic else 'doc'}/{n}", {"n": n, "text": f"text {n}"})
+            r.must("PUT", f"/{index}/{r.kind}/{n}", {"n": n, "text": f"text {n}"})
     r.must("POST", "/_refresh")
     r.must("POST", "/_aliases", {"actions": [{"add": {"index": "one", "alias": "both"}}]})
     body = {"indices": "one,two", "include_global_state": False}
@@ -230,23 +232,22 @@ def indices(r):
     r.record("bulk-malformed", "POST", "/_bulk", "not json\n", "application/x-ndjson")
     r.record("bulk-no-newline", "POST", "/_bulk", '{"index":{"_index":"one"}}', "application/x-ndjson")
     r.record("bulk-empty", "POST", "/_bulk", "\n", "application/x-ndjson")
-    kind = "_doc" if r.major >= 7 or not r.elastic else "doc"
-    r.record("document-missing", "GET", f"/one/{kind}/nosuch")
-    r.record("document-malformed", "PUT", f"/one/{kind}/x", '{"n":')
-    r.record("document-not-of-the-mapping", "PUT", f"/one/{kind}/x", {"n": "no number"})
-    r.record("document-exists", "PUT", f"/one/{kind}/1?op_type=create", {"n": 1})
+    r.record("document-missing", "GET", f"/one/{r.kind}/nosuch")
+    r.record("document-malformed", "PUT", f"/one/{r.kind}/x", '{"n":')
+    r.record("document-not-of-the-mapping", "PUT", f"/one/{r.kind}/x", {"n": "no number"})
+    r.record("document-exists", "PUT", f"/one/{r.kind}/1?op_type=create", {"n": 1})
     r.must("POST", "/taken/_close")
     r.record("index-closed-for-count", "GET", "/taken/_count")
     r.record("index-closed-for-search", "GET", "/taken/_search")
-    r.record("index-closed-for-write", "PUT", f"/taken/{kind}/1", {"n": 1})
+    r.record("index-closed-for-write", "PUT", f"/taken/{r.kind}/1", {"n": 1})
     r.record("index-closed-for-snapshot", "PUT", "/_snapshot/r1/s-closed?wait_for_completion=true", {"indices": "taken"})
     r.must("PUT", "/one/_settings", {"index.blocks.read_only_allow_delete": True})
-    r.record("disk-flood-stage-for-write", "PUT", f"/one/{kind}/1", {"n": 1})
+    r.record("disk-flood-stage-for-write", "PUT", f"/one/{r.kind}/1", {"n": 1})
     r.record("disk-flood-stage-for-mapping", "PUT", "/one/_settings", {"index.max_result_window": 20001})
     r.must("PUT", "/one/_settings", {"index.blocks.read_only_allow_delete": None})
     for block in ("read_only", "write", "read", "metadata"):
         r.must("PUT", "/one/_settings", {f"index.blocks.{block}": True})
-        r.record(f"index-block-{block}-for-write", "PUT", f"/one/{kind}/1", {"n": 1})
+        r.record(f"index-block-{block}-for-write", "PUT", f"/one/{r.kind}/1", {"n": 1})
         r.record(f"index-block-{block}-for-count", "GET", "/one/_count")
         r.record(f"index-block-{block}-for-settings", "PUT", "/one/_settings", {"index.max_result_window": 20001})
         r.must("PUT", "/one/_settings", {f"index.blocks.{block}": None})
@@ -283,8 +284,7 @@ def missing_primaries(r):
     r.record("primary-missing-for-count", "GET", "/red/_count")
     r.record("primary-missing-for-search", "GET", "/red/_search")
     r.record("primary-missing-for-health", "GET", "/_cluster/health/red?wait_for_status=green&timeout=100ms")
-    kind = "_doc" if r.major >= 7 or not r.elastic else "doc"
-    r.record("primary-missing-for-write", "PUT", f"/red/{kind}/1?timeout=100ms", {"n": 1})
+    r.record("primary-missing-for-write", "PUT", f"/red/{r.kind}/1?timeout=100ms", {"n": 1})
     r.record("restore-of-a-partial-index", "POST", "/_snapshot/r1/s-part/_restore?wait_for_completion=true",
              {"indices": "red", "rename_pattern": "red", "rename_replacement": "red2"})
     r.must("DELETE", "/red")
@@ -296,9 +296,8 @@ def at_work(r):
                                        "max_restore_bytes_per_sec": "40kb"}}
     r.must("PUT", "/_snapshot/slow", slow)
     r.must("PUT", "/big", {"settings": {"number_of_shards": 1, "number_of_replicas": 0}})
-    kind = "_doc" if r.major >= 7 or not r.elastic else "doc"
     for n in range(12):
-        r.must("PUT", f"/big/{kind}/{n}", {"text": os.urandom(20000).hex()})
+        r.must("PUT", f"/big/{r.kind}/{n}", {"text": os.urandom(20000).hex()})
     r.must("POST", "/big/_refresh")
     r.must("PUT", "/_snapshot/slow/s1", {"indices": "big", "include_global_state": False})
     r.until(lambda: r.state("slow", "s1") == "IN_PROGRESS")

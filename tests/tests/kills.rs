@@ -1,7 +1,6 @@
 //! SIGKILL at any moment, then the same command: the same end.
 #![allow(clippy::expect_used, clippy::unwrap_used)] // helpers of tests panic as tests do
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -41,18 +40,10 @@ const DEATHS: [Death; 7] = [
     Death::Interrupted,
 ];
 
-/// Documents of text that nothing compresses, so that copying them takes as long as the throttle makes it.
+/// An index with replicas and a refresh interval of its own.
 fn fill(server: &Server, index: &str, random: &mut Random) {
-    let settings = json!({"settings": {"number_of_shards": 2, "number_of_replicas": 1, "refresh_interval": "3s"}});
-    ask(server, "PUT", &format!("/{index}"), Some(&settings));
-    for number in 0..DOCUMENTS {
-        let mut text = String::new();
-        for _ in 0..500 {
-            write!(text, "{:016x}", random.bits()).expect("a string takes text");
-        }
-        ask(server, "PUT", &format!("/{index}/doc/{number}"), Some(&json!({"text": text})));
-    }
-    ask(server, "POST", &format!("/{index}/_refresh"), None);
+    let settings = json!({"number_of_shards": 2, "number_of_replicas": 1, "refresh_interval": "3s"});
+    es_tests::fill(server, index, &settings, DOCUMENTS, 500, random);
 }
 
 /// The stages of a move, in their order.
@@ -69,9 +60,9 @@ const STAGES: [&str; 9] = [
 ];
 
 /// A move that takes some seconds: slow enough for a kill to meet every stage.
-fn slow_move(source: &Server, repository: &str, index: &str, work: &Path) -> String {
+fn slow_move(source: &Server, repository: &str, what: &str, work: &Path) -> String {
     format!(
-        "es-migrate --repository {repository} --type fs --location {}/{repository} --indices '{index}' --work-dir {} \
+        "es-migrate --repository {repository} --type fs --location {}/{repository} {what} --work-dir {} \
          --format jsonl --max-snapshot-bytes-per-sec 600kb --max-restore-bytes-per-sec 600kb",
         source.repository_root.display(),
         work.display()
@@ -99,38 +90,27 @@ fn took(work: &Path, stage: &str) -> u64 {
     steps.last().and_then(|step| step["took_in_millis"].as_u64()).expect("milliseconds")
 }
 
-/// The move is whole: equal, taken once, with the index's own settings.
-fn is_whole(output: &Output, index: &str, repository: &str, snapshots: usize, original: &Original, how: &str) {
-    let Original { source, target, .. } = original;
-    let equal = vec![(index.to_string(), "equal".to_string())];
-    assert_eq!((output.code(), verdicts(output)), (0, equal), "{how}\n{}", output.err());
-    let taken = ask(source, "GET", &format!("/_snapshot/{repository}/_all"), None);
-    let taken = taken["snapshots"].as_array().expect("snapshots");
-    let names: Vec<_> = taken.iter().map(|one| (&one["snapshot"], &one["state"])).collect();
-    assert!(names.len() == snapshots && names.iter().all(|(_, state)| *state == "SUCCESS"), "{how}\n{names:?}");
-    assert_eq!(ask(target, "GET", &format!("/{index}/_count"), None)["count"], DOCUMENTS, "{how}");
-    let settings = ask(target, "GET", &format!("/{index}/_settings"), None);
-    let settings = &settings[index]["settings"]["index"];
-    assert_eq!((&settings["number_of_replicas"], &settings["refresh_interval"]), (&json!("1"), &json!("3s")), "{how}");
-}
-
 /// The indices of one round of the matrix.
 fn of_round(round: usize) -> [String; 3] {
     ["a", "b", "c"].map(|letter| format!("killed-{round}-{letter}"))
 }
 
-/// What is not as it must be after a round: every document there once, one snapshot, one restore, own settings back.
-fn round_is_whole(output: &Output, round: usize, original: &Original) -> End {
+/// What is not as it must be after a move of these indices: every document there once, so many snapshots in the repository and all
+/// of them good, own settings back.
+fn whole_again(output: &Output, indices: &[String], repository: &str, snapshots: usize, original: &Original) -> End {
     let Original { source, target, .. } = original;
     must_be(output.code() == 0, &format!("exit {}: {}", output.code(), output.err()))?;
     let mut equal = verdicts(output);
     equal.sort();
-    must_be(equal == of_round(round).map(|index| (index, "equal".to_string())), &format!("{equal:?}"))?;
-    let taken = ask(source, "GET", "/_snapshot/killed/_all", None);
+    let wanted: Vec<_> = indices.iter().map(|index| (index.clone(), "equal".to_string())).collect();
+    must_be(equal == wanted, &format!("{equal:?}"))?;
+    let taken = ask(source, "GET", &format!("/_snapshot/{repository}/_all"), None);
     let taken = taken["snapshots"].as_array().expect("snapshots");
     let good = taken.iter().filter(|one| one["state"] == "SUCCESS").count();
-    must_be((taken.len(), good) == (round + 1, round + 1), &format!("{} snapshots, {good} good", taken.len()))?;
-    for index in of_round(round) {
+    must_be((taken.len(), good) == (snapshots, snapshots), &format!("{} snapshots, {good} good", taken.len()))?;
+    for index in indices {
+        let counted = ask(target, "GET", &format!("/{index}/_count"), None)["count"].clone();
+        must_be(counted == DOCUMENTS, &format!("{index}: {counted}"))?;
         let found = ask(target, "GET", &format!("/{index}/_search?size=1000&_source=false"), None);
         let mut ids: Vec<_> =
             found["hits"]["hits"].as_array().into_iter().flatten().map(|hit| hit["_id"].to_string()).collect();
@@ -141,7 +121,7 @@ fn round_is_whole(output: &Output, round: usize, original: &Original) -> End {
             &format!("{index}: {}", ids.len()),
         )?;
         let settings = ask(target, "GET", &format!("/{index}/_settings"), None);
-        let settings = &settings[&index]["settings"]["index"];
+        let settings = &settings[index]["settings"]["index"];
         let own = (&settings["number_of_replicas"], &settings["refresh_interval"]) == (&json!("1"), &json!("3s"));
         must_be(own, &format!("{index}: {settings}"))?;
     }
@@ -163,7 +143,8 @@ fn a_move_killed_at_any_moment_ends_well_when_it_is_run_again() {
         }
         let work = tempfile::tempdir().expect("a work directory");
         let work = work.path();
-        let command = slow_move(source, "killed", &format!("killed-{round}-*' --snapshot 'killed-{round}"), work);
+        let command =
+            slow_move(source, "killed", &format!("--indices 'killed-{round}-*' --snapshot killed-{round}"), work);
         let mut how = String::from("not killed");
         if round > 0 {
             // Each stage in its turn: most are short, and a moment of the whole time would hardly ever meet them.
@@ -191,7 +172,7 @@ fn a_move_killed_at_any_moment_ends_well_when_it_is_run_again() {
             how = format!("round {round}: {death:?} {moment:?} after {} began:\n{}", STAGES[stage], log(work));
         }
         let output = run(&command, source, target);
-        score.cell("5.5.2 to 6.1.2", &how, round_is_whole(&output, round, &original));
+        score.cell("5.5.2 to 6.1.2", &how, whole_again(&output, &of_round(round), "killed", round + 1, &original));
         if round == 0 {
             spans = STAGES.map(|stage| took(work, stage));
         }
@@ -211,13 +192,15 @@ fn a_request_that_was_sent_and_never_recorded_is_met_again() {
     fill(source, "unrecorded", &mut Random::new(2, &[]));
     let work = tempfile::tempdir().expect("a work directory");
     let work = work.path();
-    let command = slow_move(source, "unrecorded", "unrecorded", work);
+    let command = slow_move(source, "unrecorded", "--indices unrecorded", work);
     // As if the tool had died between the server's answer and its own record: the snapshot runs, then the restore does.
     for (stage, record) in [("snapshot", "started"), ("restored", "restoring")] {
         drop(begun(&command, stage, work, source, target).kill_group());
         std::fs::remove_file(work.join(format!("{record}.json"))).expect("the record of what runs");
     }
-    is_whole(&run(&command, source, target), "unrecorded", "unrecorded", 1, &original, "while they ran");
+    let unrecorded = ["unrecorded".to_string()];
+    let end = whole_again(&run(&command, source, target), &unrecorded, "unrecorded", 1, &original);
+    assert_eq!(end, Ok(()), "while they ran");
     // And long after: each stage in turn, and whatever came of it, is forgotten.
     let uuid = |index: &str| {
         ask(target, "GET", &format!("/{index}/_settings"), None)[index]["settings"]["index"]["uuid"].clone()
@@ -228,7 +211,8 @@ fn a_request_that_was_sent_and_never_recorded_is_met_again() {
             std::fs::remove_file(work.join(format!("{stage}.json"))).expect("the record of a stage");
         }
         let how = format!("without the records from {} on", STAGES[first]);
-        is_whole(&run(&command, source, target), "unrecorded", "unrecorded", 1, &original, &how);
+        let end = whole_again(&run(&command, source, target), &unrecorded, "unrecorded", 1, &original);
+        assert_eq!(end, Ok(()), "{how}");
         assert_eq!(uuid("unrecorded"), born, "{how}");
     }
 }

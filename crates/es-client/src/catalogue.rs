@@ -138,23 +138,7 @@ impl Entry {
     }
 }
 
-/// The row that is about this refusal; none where it is not known.
-#[must_use]
-pub fn entry(error: &ServerError) -> Option<&'static Entry> {
-    CATALOGUE.iter().find(|entry| entry.fits(error))
-}
-
-const fn of(
-    name: &'static str,
-    kinds: &'static [&'static str],
-    says: &'static [&'static str],
-    class: Class,
-    cause: &'static str,
-    hint: &'static str,
-) -> Entry {
-    Entry { name, kind: Kind::Of(kinds), says, status: &[], servers: Servers::All, class, cause, hint }
-}
-
+/// A row that fits any status of any server: the others are this one with more said.
 const fn any(
     name: &'static str,
     says: &'static [&'static str],
@@ -165,6 +149,17 @@ const fn any(
     Entry { name, kind: Kind::Any, says, status: &[], servers: Servers::All, class, cause, hint }
 }
 
+const fn of(
+    name: &'static str,
+    kinds: &'static [&'static str],
+    says: &'static [&'static str],
+    class: Class,
+    cause: &'static str,
+    hint: &'static str,
+) -> Entry {
+    Entry { kind: Kind::Of(kinds), ..any(name, says, class, cause, hint) }
+}
+
 const fn absent(
     name: &'static str,
     status: &'static [u16],
@@ -173,7 +168,7 @@ const fn absent(
     cause: &'static str,
     hint: &'static str,
 ) -> Entry {
-    Entry { name, kind: Kind::Absent, says, status, servers: Servers::All, class, cause, hint }
+    Entry { kind: Kind::Absent, status, ..any(name, says, class, cause, hint) }
 }
 
 const fn amazon(
@@ -183,7 +178,7 @@ const fn amazon(
     cause: &'static str,
     hint: &'static str,
 ) -> Entry {
-    Entry { name, kind: Kind::Absent, says, status: &[], servers: Servers::Amazon, class, cause, hint }
+    Entry { servers: Servers::Amazon, ..absent(name, &[], says, class, cause, hint) }
 }
 
 use Class::{Adopt, Fatal, NotAllowed, Retry, UserError, Wait};

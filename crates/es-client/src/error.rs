@@ -2,7 +2,7 @@
 //!
 //! `error` may be an object, a string, or missing (the AWS gateway says `message` or `Message`).
 
-use crate::catalogue::{Class, Entry, Flavour, entry};
+use crate::catalogue::{CATALOGUE, Class, Entry, Flavour};
 use es_records::{Exit, Fault};
 use serde_json::Value;
 
@@ -87,7 +87,7 @@ impl ServerError {
     /// The row of the catalogue that is about it; none where it is not known.
     #[must_use]
     pub fn entry(&self) -> Option<&'static Entry> {
-        entry(self)
+        CATALOGUE.iter().find(|entry| entry.fits(self))
     }
 
     /// What to do about it. What is not known is fatal, but for 401 and 403.
@@ -114,6 +114,13 @@ impl ServerError {
                     | "alias-or-document-missing"
             )
         })
+    }
+
+    /// Whether the repository lists no snapshot of that name, so that the name is free: one that is listed, and whose file is
+    /// gone, is damage instead.
+    #[must_use]
+    pub fn is_snapshot_missing(&self) -> bool {
+        self.entry().is_some_and(|entry| entry.name == "snapshot-missing")
     }
 
     /// Whether the cluster could not reach its repository, which may pass.

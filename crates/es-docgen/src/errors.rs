@@ -6,7 +6,7 @@ use std::path::Path;
 
 use es_cli::Fault;
 use es_client::ServerError;
-use es_client::catalogue::{CATALOGUE, Entry, Flavour, Kind, Servers, entry};
+use es_client::catalogue::{CATALOGUE, Entry, Flavour, Kind, Servers};
 use serde_json::Value;
 
 /// Statuses of each row by server: `5.5.2` to 503, ...
@@ -99,7 +99,7 @@ fn seen(answers: &Path, count: &mut usize) -> Result<Seen, Fault> {
             *count += usize::from(server.is_some());
             let body = line["body"].as_str().map_or_else(|| line["body"].to_string(), str::to_string);
             let error = ServerError { server, ..ServerError::decode(status, body.as_bytes()) };
-            if let Some(entry) = entry(&error) {
+            if let Some(entry) = error.entry() {
                 seen.entry(entry.name).or_default().entry(short.clone()).or_default().insert(status);
             }
         }

@@ -6,7 +6,7 @@ use es_cli::{Fault, human_bytes};
 use es_client::{CallError, Class, Cluster, Indices, Path, batches, flat};
 use serde_json::{Map, Value};
 
-use crate::finding::Findings;
+use crate::finding::{Findings, Level};
 use crate::version::Version;
 
 /// One cluster and what was asked of it.
@@ -154,11 +154,8 @@ fn states(from: &Side<'_>, wish: &Move<'_>, findings: &mut Findings) {
         if info.health.as_deref() == Some("red") && !info.closed {
             let message = format!("{index} is red: a primary shard is missing, and its documents with it");
             let fix = "ask why: curl \"$ES_SOURCE_URL/_cluster/allocation/explain\"";
-            if wish.partial {
-                findings.warning("primaries", Some(index), message, fix);
-            } else {
-                findings.blocker("primaries", Some(index), message, fix);
-            }
+            let level = if wish.partial { Level::Warning } else { Level::Blocker };
+            findings.add("primaries", level, Some(index), message, Some(fix));
         }
         if index.starts_with('.') {
             findings.warning(
@@ -259,12 +256,11 @@ fn repository(from: &Side<'_>, to: &Side<'_>, wish: &Move<'_>, findings: &mut Fi
                 let count = answer["snapshots"].as_array().map_or(0, Vec::len);
                 findings.ok("repository", format!("the {role} reads {name:?}: {count} snapshots"));
             }
-            Err(error) => findings.blocker(
-                "repository",
-                None,
-                error.fault(&format!("the {role} cannot read {name:?}")).message,
-                &error.fault("").hint.unwrap_or_else(|| "see docs/errors.md".into()),
-            ),
+            Err(error) => {
+                let fault = error.fault(&format!("the {role} cannot read {name:?}"));
+                let fix = fault.hint.unwrap_or_else(|| "see docs/errors.md".into());
+                findings.blocker("repository", None, fault.message, &fix);
+            }
         }
     }
     Ok(())

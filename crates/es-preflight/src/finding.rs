@@ -1,6 +1,6 @@
 //! What a check found, and how it is printed.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 
 use es_cli::{Fault, Io, printable};
 use serde::Serialize;
@@ -34,7 +34,14 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    fn add(&mut self, check: &'static str, level: Level, index: Option<&str>, message: String, fix: Option<&str>) {
+    pub(crate) fn add(
+        &mut self,
+        check: &'static str,
+        level: Level,
+        index: Option<&str>,
+        message: String,
+        fix: Option<&str>,
+    ) {
         let (fix, index) = (fix.map(str::to_string), index.map(str::to_string));
         self.all.push(Finding { check, level, message, fix, index });
     }
@@ -69,8 +76,9 @@ impl Findings {
     /// Prints them as records, or as lines for people: what stops the move first.
     pub(crate) fn write(&self, table: bool, io: &mut Io) -> Result<(), Fault> {
         if table {
-            let mut lines: BTreeMap<(std::cmp::Reverse<Level>, usize), String> = BTreeMap::new();
-            for (number, finding) in self.all.iter().enumerate() {
+            let mut sorted: Vec<&Finding> = self.all.iter().collect();
+            sorted.sort_by_key(|finding| Reverse(finding.level));
+            for finding in sorted {
                 let word = match finding.level {
                     Level::Ok => "ok",
                     Level::Warning => "warning",
@@ -79,9 +87,8 @@ impl Findings {
                 let fix =
                     finding.fix.as_ref().map_or(String::new(), |fix| format!("\n         fix: {}", printable(fix)));
                 let line = format!("{word:<8} {}: {}{fix}\n", finding.check, printable(&finding.message));
-                lines.insert((std::cmp::Reverse(finding.level), number), line);
+                io.write(line.as_bytes())?;
             }
-            io.write(lines.into_values().collect::<String>().as_bytes())?;
         } else {
             for finding in &self.all {
                 io.emit_later(finding)?;

@@ -114,21 +114,12 @@ fn groups(args: &Args, from: &Side<'_>, findings: &mut Findings) -> Result<Vec<G
     } else {
         let patterns: Vec<Pattern> = args.indices.iter().flat_map(|list| Pattern::list(list)).collect();
         let (chosen, missing) = from.indices.resolve(&patterns, |info| !info.hidden && !info.closed);
+        let look = "look at the names: curl \"$ES_SOURCE_URL/_cat/indices\"";
         for name in &missing {
-            findings.blocker(
-                "indices",
-                None,
-                format!("no such index on the source: {name}"),
-                "look at the names: curl \"$ES_SOURCE_URL/_cat/indices\"",
-            );
+            findings.blocker("indices", None, format!("no such index on the source: {name}"), look);
         }
         if chosen.is_empty() && missing.is_empty() {
-            findings.blocker(
-                "indices",
-                None,
-                format!("no index fits {}", args.indices.join(",")),
-                "look at the names: curl \"$ES_SOURCE_URL/_cat/indices\"",
-            );
+            findings.blocker("indices", None, format!("no index fits {}", args.indices.join(",")), look);
         }
         let chosen: Vec<String> = chosen.into_iter().collect();
         let rename = args.rename_pattern.as_deref().zip(args.rename_replacement.as_deref());

@@ -279,7 +279,7 @@ fn find(cluster: &Cluster, path: &Path, what: &str) -> Result<Option<Value>, Fau
                 .hint("check the URL; a proxy may be answering")),
         },
         // One that is listed and whose file is gone is not missing: its name is taken, and the repository damaged.
-        Err(CallError::Server(error)) if error.kind == "snapshot_missing_exception" && error.is_missing() => Ok(None),
+        Err(CallError::Server(error)) if error.is_snapshot_missing() => Ok(None),
         Err(CallError::Server(error)) if error.is_missing() => Err(error
             .fault(what)
             .hint("register it first: es-register-repository --repository NAME --type s3 --bucket ...")),

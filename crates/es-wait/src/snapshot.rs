@@ -30,9 +30,7 @@ pub(crate) fn wait(cluster: &Cluster, mut snapshot: Snapshot, pace: &mut Pace, i
     loop {
         let seen = pace.until(io, |_| match cluster.look(&path) {
             // One whose file is gone from the repository is listed still: that is damage, and its name is taken.
-            Err(CallError::Server(error)) if error.kind == "snapshot_missing_exception" && error.is_missing() => {
-                Ok(None)
-            }
+            Err(CallError::Server(error)) if error.is_snapshot_missing() => Ok(None),
             // The repository is out of reach for a moment (S3 away): that says nothing about the snapshot.
             Err(CallError::Server(error)) if error.repository_away() => {
                 Err(CallError::Lost { why: error.to_string(), sent: true })
