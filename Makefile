@@ -11,7 +11,7 @@ N = 120000
 BENCH_N = 940000
 KEEP =
 
-TOOLS = es-sign-request es-iam-policy es-register-repository es-preflight es-snapshot es-wait es-restore es-finish-restore es-compare-counts
+TOOLS = es-sign-request es-iam-policy es-register-repository es-preflight es-snapshot es-wait es-restore es-finish-restore es-compare-counts es-read-snapshot
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 CACHE = $(or $(ES_MIGRATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/es-migrate)
 SCRIPTS = scripts/es-migrate scripts/demo scripts/demo-s3 scripts/chaos scripts/prerequisites scripts/bench/original.sh tests/signing/run.sh .ci/run

@@ -25,6 +25,7 @@ pub fn tools() -> Vec<Command> {
         es_restore::command(),
         es_finish_restore::command(),
         es_compare_counts::command(),
+        es_read_snapshot::command(),
     ]
 }
 

@@ -10,12 +10,15 @@ mod plan;
 mod read;
 
 use clap::Args as ClapArgs;
+use es_aws::CredentialSource;
 use es_cli::{Exit, Fault, Io};
-use es_repository::{ErrorKind, ObjectOptions, Options, Repository};
+use es_repository::{ErrorKind, ObjectOptions, Options, Repository, S3Credentials};
 use serde_json::json;
 use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 const ENVIRONMENT: &str = "\
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION and the rest of the chain: for s3://
@@ -74,7 +77,7 @@ pub struct Args {
     query_ids: Option<PathBuf>,
 
     /// Write a record of what was read to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     record: Option<PathBuf>,
 
     /// Read so many segments at a time [default: one a processor]
@@ -104,6 +107,14 @@ pub struct Args {
     /// The bucket is part of the path, not of the host name
     #[arg(long)]
     path_style: bool,
+
+    /// Profile of the AWS files that has the credentials [default: `AWS_PROFILE`, or `default`]
+    #[arg(long, value_name = "NAME", conflicts_with = "anonymous")]
+    profile: Option<String>,
+
+    /// Role to assume for reading the bucket
+    #[arg(long, value_name = "ARN", conflicts_with = "anonymous")]
+    role_arn: Option<String>,
 
     /// Send requests unsigned
     #[arg(long)]
@@ -148,7 +159,7 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
     {
         return Err(Fault::usage(format!("--shard-index {index} is not below --shard-count {count}")).into());
     }
-    let repository = Repository::open(&args.repository, &options(args)).map_err(|error| fault(&error))?;
+    let repository = Repository::open(&args.repository, &options(args)?).map_err(|error| fault(&error))?;
     if let Some(what) = args.list {
         return Ok(list::list(&repository, args, what, io)?);
     }
@@ -158,17 +169,28 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
     Ok(documents(&repository, args, io)?)
 }
 
-fn options(args: &Args) -> Options {
-    Options {
-        object: ObjectOptions {
-            endpoint: args.endpoint.clone(),
-            region: args.region.clone(),
-            path_style: args.path_style,
-            anonymous: args.anonymous,
-            credentials: None,
-        },
-        generation: args.generation,
+fn options(args: &Args) -> Result<Options, Fault> {
+    let mut object = ObjectOptions {
+        endpoint: args.endpoint.clone(),
+        region: args.region.clone(),
+        path_style: args.path_style,
+        anonymous: args.anonymous,
+        credentials: None,
+    };
+    if args.repository.starts_with("s3://") && !args.anonymous {
+        let source = CredentialSource::new(args.profile.clone(), args.role_arn.clone()).near(args.region.clone());
+        if object.region.is_none() {
+            object.region = source.region()?;
+        }
+        // Asked once here, where a failure still has its own exit code and hint.
+        source.credentials(SystemTime::now())?;
+        object.credentials = Some(S3Credentials(Arc::new(move || {
+            let credentials = source.credentials(SystemTime::now()).map_err(|fault| fault.message)?;
+            let token = credentials.session_token().map(str::to_owned);
+            Ok((credentials.access_key_id().to_owned(), credentials.secret_access_key().to_owned(), token))
+        })));
     }
+    Ok(Options { object, generation: args.generation })
 }
 
 fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fault> {

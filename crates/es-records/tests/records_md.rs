@@ -7,8 +7,17 @@ use std::collections::BTreeSet;
 
 const SCHEMA: &str = include_str!("../../../docs/records.schema.json");
 const PAGE: &str = include_str!("../../../docs/records.md");
-/// Records of the tools that sign, check and print policies: no other tool reads them.
-const APART: &[&str] = &["check", "request", "finding", "policy"];
+/// Records of the tools that sign, check, read repositories and print policies: no other tool reads them.
+const APART: &[&str] = &[
+    "check",
+    "read",
+    "snapshot-in-repository",
+    "index-in-snapshot",
+    "shard-in-snapshot",
+    "request",
+    "finding",
+    "policy",
+];
 
 /// The sections of the page that are about one type each, and their text.
 fn sections() -> Vec<(&'static str, &'static str)> {

@@ -18,7 +18,7 @@ mod tree;
 
 pub use error::{Error, ErrorKind, Result};
 pub use index_metadata::{IndexMetadata, Verdict};
-pub use object::ObjectOptions;
+pub use object::{ObjectOptions, S3CredentialSource, S3Credentials};
 pub use repository::{Options, Repository};
 pub use repository_data::{IndexEntry, RepositoryData, SnapshotEntry};
 pub use shard_files::ShardFiles;

@@ -1,15 +1,17 @@
 //! Object stores, by `object_store`. It is asynchronous, which stays in this file.
 
+use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use futures_util::StreamExt;
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AwsCredential};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
 use object_store::path::Path;
-use object_store::{ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use object_store::{ClientOptions, CredentialProvider, GetOptions, GetRange, ObjectStore, ObjectStoreExt};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use url::Url;
@@ -30,8 +32,38 @@ pub struct ObjectOptions {
     pub path_style: bool,
     /// Whether requests go out unsigned.
     pub anonymous: bool,
-    /// Access key id, secret key and session token; else the environment's.
-    pub credentials: Option<(String, String, Option<String>)>,
+    /// Credentials of S3; else the environment's.
+    pub credentials: Option<S3Credentials>,
+}
+
+/// Access key id, secret key and session token, asked for whenever requests are signed: they expire while a large
+/// snapshot is read. The error is what the user is told.
+#[derive(Clone)]
+pub struct S3Credentials(pub Arc<S3CredentialSource>);
+
+/// What gives them; it may block.
+pub type S3CredentialSource = dyn Fn() -> std::result::Result<(String, String, Option<String>), String> + Send + Sync;
+
+impl fmt::Debug for S3Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("S3Credentials(..)")
+    }
+}
+
+#[async_trait]
+impl CredentialProvider for S3Credentials {
+    type Credential = AwsCredential;
+
+    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
+        let source = Arc::clone(&self.0);
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| object_store::Error::Unauthenticated {
+            path: String::new(),
+            source,
+        };
+        let given = tokio::task::spawn_blocking(move || source()).await.map_err(|error| failed(error.into()))?;
+        let (key_id, secret_key, token) = given.map_err(|error| failed(error.into()))?;
+        Ok(Arc::new(AwsCredential { key_id, secret_key, token }))
+    }
 }
 
 /// A store, and the threads that talk to it.
@@ -181,11 +213,8 @@ fn s3(bucket: &str, options: &ObjectOptions) -> AmazonS3Builder {
     if let Some(region) = &options.region {
         builder = builder.with_region(region.clone());
     }
-    if let Some((key, secret, token)) = &options.credentials {
-        builder = builder.with_access_key_id(key.clone()).with_secret_access_key(secret.clone());
-        if let Some(token) = token {
-            builder = builder.with_token(token.clone());
-        }
+    if let Some(credentials) = &options.credentials {
+        builder = builder.with_credentials(Arc::new(credentials.clone()));
     }
     builder
 }
