@@ -21,7 +21,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 const ENVIRONMENT: &str = "\
-  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION and the rest of the chain: for s3://
+  Object stores take their credentials from:
+  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE, AWS_REGION
+    and the rest of the chain of es-sign-request: for s3://
   GOOGLE_APPLICATION_CREDENTIALS: for gs://
   AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY: for azure://";
 
@@ -108,11 +110,11 @@ pub struct Args {
     #[arg(long)]
     path_style: bool,
 
-    /// Profile of the AWS files that has the credentials [default: `AWS_PROFILE`, or `default`]
+    /// Profile of the shared files; comes before keys in the environment
     #[arg(long, value_name = "NAME", conflicts_with = "anonymous")]
     profile: Option<String>,
 
-    /// Role to assume for reading the bucket
+    /// Role to assume with the credentials found
     #[arg(long, value_name = "ARN", conflicts_with = "anonymous")]
     role_arn: Option<String>,
 
