@@ -70,6 +70,10 @@ pub struct Args {
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
     format: Format,
 
+    /// Major version of the cluster that lines of --format bulk are for: through 6 they name types, through 5 parents too
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(5..))]
+    target_major: u32,
+
     /// Only these fields of each document, comma-separated
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     fields: Vec<String>,
@@ -93,6 +97,10 @@ pub struct Args {
     /// Take the routing of a child document of 5.x for its parent
     #[arg(long)]
     parent_from_routing: bool,
+
+    /// Do not look for documents of one index that have one id (eight bytes of memory a document)
+    #[arg(long)]
+    allow_duplicate_ids: bool,
 
     /// Read index-N in place of the newest
     #[arg(long, value_name = "N")]
@@ -216,6 +224,16 @@ fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
         missing.sort();
         for id in missing {
             exit = exit.worst(io.report(&Fault::no(format!("no document with the id {id:?}"))));
+        }
+    }
+    for (index, count) in plan.indices.iter().zip(&outcome.duplicates).filter(|(_, count)| **count > 0) {
+        let name = &index.metadata.name;
+        let text = format!("index {name:?}: {count} documents have the id of another, of another type or routing");
+        if args.format == Format::Bulk {
+            let hint = "--format jsonl keeps type and routing; --allow-duplicate-ids passes them over";
+            exit = exit.worst(io.report(&Fault::no(text).hint(hint)));
+        } else {
+            io.warn(&text);
         }
     }
     if let Some(path) = &args.record {

@@ -13,6 +13,8 @@ pub(crate) struct Index<'a> {
     pub(crate) doc_type: Option<String>,
     /// Types whose documents have parents: those are their routing.
     pub(crate) child_types: Vec<String>,
+    /// Whether two documents can have one id: of two types, or on two shards by a routing of their own.
+    pub(crate) ids_may_repeat: bool,
 }
 
 /// One shard to be read.
@@ -140,7 +142,9 @@ pub(crate) fn plan<'a>(repository: &'a Repository, args: &Args, io: &mut Io) -> 
             .hint("if no child was given a routing of its own, its routing is its parent: --parent-from-routing"));
         }
         let doc_type = if typed { Some(metadata.doc_type().unwrap_or("_doc").to_owned()) } else { None };
-        indices.push(Index { entry, metadata, doc_type, child_types });
+        let types = metadata.mapping_types().keys().filter(|name| *name != "_default_").count();
+        let ids_may_repeat = !args.allow_duplicate_ids && (types > 1 || metadata.shards > 1);
+        indices.push(Index { entry, metadata, doc_type, child_types, ids_may_repeat });
     }
     let mut plan = Plan { snapshot, info, indices, shards: Vec::new(), missing: Vec::new() };
     plan.choose_shards(args)?;

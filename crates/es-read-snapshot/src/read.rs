@@ -1,6 +1,7 @@
 //! Reading: segments in parallel, lines in any order, memory bounded by the number of jobs.
 
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -84,6 +85,7 @@ struct Work<'a> {
     repository: &'a Repository,
     plan: &'a Plan<'a>,
     format: Format,
+    target_major: u32,
     fields: Option<Fields>,
     ids: Option<&'a HashSet<String>>,
     with_digest: bool,
@@ -93,6 +95,8 @@ struct Work<'a> {
     failure: Mutex<Option<Fault>>,
     totals: Mutex<Vec<Totals>>,
     found: Mutex<HashSet<String>>,
+    /// Hashes of the ids that were printed, by index; empty where ids cannot come twice.
+    printed: Mutex<Vec<Vec<u64>>>,
     io: Mutex<&'a mut Io>,
     stored: AtomicU64,
     shards_done: AtomicU64,
@@ -108,6 +112,8 @@ pub(crate) struct Outcome {
     pub(crate) totals: Vec<Totals>,
     /// Ids that were asked for and found.
     pub(crate) found: HashSet<String>,
+    /// How many documents have the id of another document of their index, in the order of the plan's indices.
+    pub(crate) duplicates: Vec<u64>,
 }
 
 /// Reads every shard of the plan and prints its documents.
@@ -123,6 +129,7 @@ pub(crate) fn read(
         repository,
         plan,
         format: args.format,
+        target_major: args.target_major,
         fields: Fields::new(&args.fields),
         ids,
         with_digest: args.record.is_some(),
@@ -132,6 +139,7 @@ pub(crate) fn read(
         failure: Mutex::new(None),
         totals: Mutex::new(vec![Totals::default(); plan.shards.len()]),
         found: Mutex::new(HashSet::new()),
+        printed: Mutex::new(vec![Vec::new(); plan.indices.len()]),
         io: Mutex::new(io),
         stored: AtomicU64::new(0),
         shards_done: AtomicU64::new(0),
@@ -147,7 +155,17 @@ pub(crate) fn read(
     if let Some(failure) = lock(&work.failure).take() {
         return Err(failure);
     }
-    Ok(Outcome { totals: std::mem::take(&mut lock(&work.totals)), found: std::mem::take(&mut lock(&work.found)) })
+    Ok(Outcome {
+        totals: std::mem::take(&mut lock(&work.totals)),
+        found: std::mem::take(&mut lock(&work.found)),
+        duplicates: std::mem::take(&mut *lock(&work.printed)).into_iter().map(repeated).collect(),
+    })
+}
+
+/// How many of these have come before.
+fn repeated(mut hashes: Vec<u64>) -> u64 {
+    hashes.sort_unstable();
+    hashes.windows(2).filter(|pair| pair[0] == pair[1]).count() as u64
 }
 
 impl Work<'_> {
@@ -224,9 +242,19 @@ impl Work<'_> {
     ) -> Result<(), Fault> {
         let index = &self.plan.indices[shard.index];
         let segment = Segment::open(files, commit, index.metadata.has_primary_terms()).map_err(lucene)?;
-        let mut printer = Printer { work: self, index, lines: Vec::new(), totals: Totals::default(), raw: Vec::new() };
+        let mut printer = Printer {
+            work: self,
+            index,
+            lines: Vec::new(),
+            totals: Totals::default(),
+            raw: Vec::new(),
+            ids: index.ids_may_repeat.then(Vec::new),
+        };
         let counts = segment.read(|document| printer.document(&document))?;
         printer.flush()?;
+        if let Some(ids) = printer.ids {
+            lock(&self.printed)[shard.index].extend(ids);
+        }
         let mut totals = printer.totals;
         totals.counts = counts;
         lock(&self.totals)[place].add(&totals);
@@ -283,6 +311,8 @@ struct Printer<'a, 'b> {
     lines: Vec<u8>,
     totals: Totals,
     raw: Vec<u8>,
+    /// Hashes of ids, where they may come twice.
+    ids: Option<Vec<u64>>,
 }
 
 impl Printer<'_, '_> {
@@ -314,7 +344,7 @@ impl Printer<'_, '_> {
             }
             Format::Bulk => {
                 self.lines.extend_from_slice(b"{\"index\":{");
-                self.bulk_meta(document);
+                self.bulk_meta(document)?;
                 self.lines.extend_from_slice(b"}}\n");
             }
             Format::Source => {}
@@ -328,6 +358,14 @@ impl Printer<'_, '_> {
             self.lines.push(b'}');
         }
         self.lines.push(b'\n');
+        if let Some(ids) = &mut self.ids {
+            let mut hash = DefaultHasher::new();
+            document.id.hash(&mut hash);
+            if self.work.format == Format::Bulk && self.work.target_major < 6 {
+                document.doc_type.hash(&mut hash); // one id in two types is two documents there
+            }
+            ids.push(hash.finish());
+        }
         self.totals.printed += 1;
         self.totals.bytes += (self.lines.len() - begin) as u64;
         if self.lines.len() >= BATCH {
@@ -364,27 +402,47 @@ impl Printer<'_, '_> {
             lines.extend_from_slice(b",\"_routing\":");
             one_line::quote(routing, lines);
         }
-        if document.doc_type.is_some_and(|own| self.index.child_types.iter().any(|child| child == own)) {
-            let parent = document
-                .routing
-                .ok_or_else(|| Fault::failed(format!("document {:?} has neither parent nor routing", document.id)))?;
-            lines.extend_from_slice(b",\"_parent\":");
-            one_line::quote(parent, lines);
+        if let Some(parent) = self.parent(document)? {
+            self.lines.extend_from_slice(b",\"_parent\":");
+            one_line::quote(parent, &mut self.lines);
         }
         Ok(())
     }
 
-    /// As `_bulk` spells it since 6.0; no type, since no server that takes documents today knows them.
-    fn bulk_meta(&mut self, document: &Document<'_>) {
+    /// The parent of a document of 5.x whose type has one.
+    fn parent<'d>(&self, document: &Document<'d>) -> Result<Option<&'d str>, Fault> {
+        if !document.doc_type.is_some_and(|own| self.index.child_types.iter().any(|child| child == own)) {
+            return Ok(None);
+        }
+        let parent = document
+            .routing
+            .ok_or_else(|| Fault::failed(format!("document {:?} has neither parent nor routing", document.id)))?;
+        Ok(Some(parent))
+    }
+
+    /// As `_bulk` spells it: servers through 6.x refuse lines without a type, and only they know parents, for indices of 5.x.
+    fn bulk_meta(&mut self, document: &Document<'_>) -> Result<(), Fault> {
+        let typed = self.work.target_major < 7;
+        let parent = if self.work.target_major < 6 { self.parent(document)? } else { None };
         let lines = &mut self.lines;
         lines.extend_from_slice(b"\"_index\":");
         one_line::quote(&self.index.metadata.name, lines);
+        if typed {
+            lines.extend_from_slice(b",\"_type\":");
+            let doc_type = document.doc_type.or(self.index.doc_type.as_deref()).unwrap_or("_doc");
+            one_line::quote(doc_type, lines);
+        }
         lines.extend_from_slice(b",\"_id\":");
         one_line::quote(document.id, lines);
         if let Some(routing) = document.routing {
             lines.extend_from_slice(b",\"routing\":");
             one_line::quote(routing, lines);
         }
+        if let Some(parent) = parent {
+            lines.extend_from_slice(b",\"parent\":");
+            one_line::quote(parent, lines);
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<(), Fault> {

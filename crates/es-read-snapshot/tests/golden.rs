@@ -137,6 +137,30 @@ fn bulk_and_source_carry_the_same_documents() {
 }
 
 #[test]
+fn bulk_names_types_and_parents_to_servers_that_need_them() {
+    let root = golden().join("elasticsearch-5.5.2");
+    let actions = |major, index: &str| {
+        let arguments = ["--snapshot", "one", "--indices", index, "--format", "bulk", "--target-major", major];
+        let output = tool(&root, &[&arguments[..], &["--parent-from-routing"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+            .lines()
+            .filter(|line| line.starts_with("{\"index\":"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let parents = |lines: &[String]| lines.iter().filter(|line| line.contains("\"parent\":")).count();
+    assert!(parents(&actions("5", "family")) > 0);
+    assert_eq!(parents(&actions("6", "family")), 0);
+    for major in ["5", "6"] {
+        assert!(actions(major, "family").iter().all(|line| line.contains("\"_type\":")), "{major}");
+    }
+    for major in ["7", "9"] {
+        assert!(actions(major, "family").iter().all(|line| !line.contains("\"_type\":")), "{major}");
+    }
+}
+
+#[test]
 fn fields_leave_the_rest_out() {
     let root = golden().join("elasticsearch-8.19.21");
     let output = tool(&root, &["--snapshot", "two", "--indices", "empty", "--fields", "z", "--format", "source"]);

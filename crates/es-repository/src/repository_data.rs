@@ -96,7 +96,14 @@ enum RawReference {
 
 impl RepositoryData {
     pub(crate) fn parse(blob: &str, generation: u64, bytes: &[u8]) -> Result<Self> {
-        let raw: Raw = serde_json::from_slice(bytes).map_err(|error| Error::corrupt(blob, error))?;
+        let raw: Raw = serde_json::from_slice(bytes).map_err(|error| {
+            if bytes.trim_ascii_start().starts_with(b"{") {
+                return Error::corrupt(blob, error);
+            }
+            // Servers encrypt this file too.
+            Error::corrupt(blob, "not JSON: damaged, or encrypted")
+                .with_hint("a repository with client-side encryption cannot be read")
+        })?;
         if let Some(version) = &raw.min_version {
             check_version(blob, version)?;
         }

@@ -208,6 +208,55 @@ fn no_forged_file_panics() {
     }
 }
 
+/// A shard in which some file's header names another format, with its checksum right.
+struct Renamed<'a>(&'a dyn Directory, &'static str);
+
+impl Directory for Renamed<'_> {
+    fn names(&self) -> Vec<String> {
+        self.0.names()
+    }
+
+    fn open(&self, name: &str) -> Option<std::sync::Arc<dyn Source>> {
+        let source = self.0.open(name)?;
+        if !name.ends_with(self.1) {
+            return Some(source);
+        }
+        let mut bytes = vec![0; usize::try_from(source.size()).unwrap()];
+        source.read_at(0, &mut bytes).unwrap();
+        bytes[5..9].copy_from_slice(b"Nova"); // after magic and length: "Luce" of "Lucene..."
+        let end = bytes.len() - 8;
+        let checksum = crc32fast::hash(&bytes[..end]);
+        bytes[end..].copy_from_slice(&u64::from(checksum).to_be_bytes());
+        Some(std::sync::Arc::new(bytes))
+    }
+}
+
+#[test]
+fn an_unknown_format_is_named_never_passed_over() {
+    for path in repositories() {
+        let repository = Repository::open(&format!("file://{}", path.display()), &Options::default()).unwrap();
+        let snapshot = repository.data().snapshot("one").unwrap();
+        let info = repository.snapshot_info(snapshot).unwrap();
+        let mut kinds = 0;
+        for index in repository.indices(snapshot, &info).unwrap() {
+            let metadata = repository.index_metadata(snapshot, index).unwrap();
+            let files = repository.shard(snapshot, index, 0).unwrap();
+            for kind in [".si", ".cfe", ".fnm", ".fdt", ".liv"] {
+                if !files.names().iter().any(|name| name.ends_with(kind)) {
+                    continue;
+                }
+                kinds += 1;
+                let error =
+                    segments(&Renamed(&files, kind), metadata.has_primary_terms(), &mut Vec::new()).unwrap_err();
+                let text = error.to_string();
+                assert!(text.contains(kind) && text.contains("\"Nova"), "{}: {text}", path.display());
+                assert_eq!(error.kind(), es_lucene::ErrorKind::Unknown, "{text}");
+            }
+        }
+        assert!(kinds > 8, "{}: {kinds}", path.display());
+    }
+}
+
 #[test]
 fn a_repository_that_is_being_written_to_is_refused() {
     let repository = repositories().pop().unwrap();
@@ -216,6 +265,23 @@ fn a_repository_that_is_being_written_to_is_refused() {
     let error = read(copy.path()).unwrap_err();
     assert_eq!(error.kind(), es_repository::ErrorKind::Retry);
     assert!(error.hint().unwrap().contains("--generation"));
+}
+
+#[test]
+fn a_snapshot_that_is_deleted_while_it_is_read_is_missed_at_the_end() {
+    let (copy, _) = copy(&repositories().pop().unwrap());
+    let repository = Repository::open(&format!("file://{}", copy.path().display()), &Options::default()).unwrap();
+    let snapshot = repository.data().snapshot("one").unwrap();
+    repository.still_holds(snapshot).unwrap();
+    let next = repository.data().generation + 1;
+    // Other snapshots may come and go.
+    let list = fs::read_to_string(copy.path().join(format!("index-{}", next - 1))).unwrap();
+    fs::write(copy.path().join(format!("index-{next}")), &list).unwrap();
+    fs::write(copy.path().join("index.latest"), next.to_be_bytes()).unwrap();
+    repository.still_holds(snapshot).unwrap();
+    fs::write(copy.path().join(format!("index-{next}")), b"{\"snapshots\":[],\"indices\":{}}").unwrap();
+    let error = repository.still_holds(snapshot).unwrap_err();
+    assert_eq!(error.to_string(), "snapshot \"one\" was deleted while it was read");
 }
 
 #[test]

@@ -247,6 +247,19 @@ impl Server {
             Err(error) => panic!("{error:#}"),
         }
     }
+
+    /// Sends one request with a body of this kind, byte for byte, and gives status and answer as they came.
+    ///
+    /// # Panics
+    /// If the server gives no answer at all.
+    #[must_use]
+    pub fn text(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> (u16, String) {
+        let url = format!("{}/{}", self.url, path.trim_start_matches('/'));
+        match crate::http::text(&crate::http::agent(Duration::from_mins(2)), method, &url, kind, body) {
+            Ok(answer) => answer,
+            Err(error) => panic!("{error:#}"),
+        }
+    }
 }
 
 /// A connection to the bed's daemon; one request goes over each.

@@ -25,6 +25,13 @@ pub(crate) fn call(agent: &Agent, method: &str, url: &str, body: Option<&Value>)
 
 /// One request; an empty body is not sent.
 pub(crate) fn send(agent: &Agent, method: &str, url: &str, kind: &str, body: &[u8]) -> Result<(u16, Value)> {
+    let (status, text) = text(agent, method, url, kind, body)?;
+    let answer = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Ok((status, answer))
+}
+
+/// One request; the answer is not parsed, since that changes numbers and spaces.
+pub(crate) fn text(agent: &Agent, method: &str, url: &str, kind: &str, body: &[u8]) -> Result<(u16, String)> {
     let request = ureq::http::Request::builder().method(method).uri(url);
     let response = if body.is_empty() {
         agent.run(request.body(())?)
@@ -34,6 +41,5 @@ pub(crate) fn send(agent: &Agent, method: &str, url: &str, kind: &str, body: &[u
     let mut response = response.with_context(|| format!("{method} {url}"))?;
     let text =
         response.body_mut().with_config().limit(1 << 30).read_to_string().with_context(|| format!("{method} {url}"))?;
-    let answer = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    Ok((response.status().as_u16(), answer))
+    Ok((response.status().as_u16(), text))
 }

@@ -1,0 +1,256 @@
+//! What cannot be read as it was is refused before anything is printed, with the thing and the reason.
+//!
+//! Repositories are those of real servers, with single blobs made anew where no server of the bed writes such: the frame is
+//! as theirs, the content is JSON in place of SMILE.
+
+#![allow(clippy::unwrap_used)] // a test that cannot begin has failed
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+/// A copy of a repository that may be spoilt.
+struct Spoilt {
+    root: tempfile::TempDir,
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+impl Spoilt {
+    fn of(server: &str) -> Self {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/repositories").join(server);
+        let root = tempfile::tempdir().unwrap();
+        copy_tree(&golden, root.path());
+        Self { root }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
+            .env_clear()
+            .args(["--repository", &format!("file://{}", self.root.path().canonicalize().unwrap().display())])
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    /// Ends with this code and this text, and without a document.
+    fn refuses(&self, arguments: &[&str], code: i32, why: &str) {
+        let output = self.run(arguments);
+        let ended = (output.status.code(), output.stdout.len());
+        assert_eq!(ended, (Some(code), 0), "{why}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(why), "{why}: {}", text(&output.stderr));
+    }
+
+    /// A blob of this content, framed.
+    fn frame(&self, name: &str, codec: &str, content: &Value) {
+        let mut bytes = vec![0x3F, 0xD7, 0x6C, 0x17, u8::try_from(codec.len()).unwrap()];
+        bytes.extend(codec.bytes());
+        bytes.extend(1_u32.to_be_bytes());
+        bytes.extend(content.to_string().bytes());
+        bytes.extend([0xC0, 0x28, 0x93, 0xE8, 0, 0, 0, 0]);
+        let checksum = crc32fast::hash(&bytes);
+        bytes.extend(u64::from(checksum).to_be_bytes());
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    /// Directory of an index of snapshot `one`.
+    fn directory(&self, index: &str) -> String {
+        let output = self.run(&["--snapshot", "one", "--indices", index, "--list", "indices"]);
+        let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+        format!("indices/{}", record["id"].as_str().unwrap())
+    }
+
+    /// Replaces the metadata of an index of one shard.
+    fn metadata(&self, index: &str, settings: &Value, mapping: &Value) {
+        let mut settings = settings.clone();
+        settings["index.number_of_shards"] = json!("1");
+        let fields = json!({"state": "open", "settings": settings, "mappings": [{"_doc": mapping}], "aliases": {}});
+        let directory = self.directory(index);
+        for entry in fs::read_dir(self.path(&directory)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.starts_with("meta-") {
+                self.frame(&format!("{directory}/{name}"), "index-metadata", &json!({ index: fields.clone() }));
+            }
+        }
+    }
+
+    /// The newest `index-N`, changed.
+    fn list(&self, change: impl FnOnce(&mut Value)) {
+        let newest = fs::read(self.path("index.latest")).unwrap();
+        let path = self.path(&format!("index-{}", u64::from_be_bytes(newest.try_into().unwrap())));
+        let mut list = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        change(&mut list);
+        fs::write(path, list.to_string()).unwrap();
+    }
+
+    fn uuid(&self, snapshot: &str) -> String {
+        let output = self.run(&["--list", "snapshots"]);
+        let records = text(&output.stdout).lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let found = records.into_iter().find(|record| record["snapshot"] == snapshot).unwrap();
+        found["uuid"].as_str().unwrap().to_owned()
+    }
+}
+
+const LARGE: [&str; 4] = ["--snapshot", "one", "--indices", "large"];
+
+#[test]
+fn an_index_that_keeps_no_source_is_refused_by_its_metadata() {
+    let repository = Spoilt::of("elasticsearch-9.5.3");
+    let none = json!({});
+    let vectors = json!({"properties": {"a": {"properties": {"v": {"type": "dense_vector", "dims": 3}}}}});
+    let knn = json!({"properties": {"v": {"type": "knn_vector", "dimension": 3}}});
+    let opensearch = "137237827";
+    for (settings, mapping, why) in [
+        (json!({"index.store.type": "snapshot"}), &none, "it is mounted from another snapshot"),
+        (json!({"index.store.snapshot.snapshot_name": "s"}), &none, "it is mounted from another snapshot"),
+        (json!({"index.store.type": "remote_snapshot"}), &none, "it is a searchable snapshot"),
+        (json!({"index.mode": "logsdb"}), &none, "index.mode is logsdb: _source is synthetic"),
+        (json!({"index.mode": "time_series"}), &none, "index.mode is time_series: _source is synthetic"),
+        (json!({"index.mapping.source.mode": "SYNTHETIC"}), &none, "_source is synthetic"),
+        (json!({"index.mapping.source.mode": "disabled"}), &none, "_source is disabled"),
+        (json!({}), &json!({"_source": {"mode": "synthetic"}}), "_source of _doc is synthetic"),
+        (json!({}), &json!({"_source": {"enabled": false}}), "_source of _doc is disabled"),
+        (json!({"index.derived_source.enabled": "true"}), &none, "_source is derived"),
+        (
+            json!({"index.version.created": opensearch, "index.knn.derived_source.enabled": "true"}),
+            &knn,
+            "index.knn.derived_source.enabled is true",
+        ),
+        (json!({"index.mapping.exclude_source_vectors": "true"}), &vectors, "vectors are excluded from _source"),
+        (json!({"index.version.created": "9111000"}), &vectors, "vectors are excluded from _source"),
+    ] {
+        repository.metadata("large", &settings, mapping);
+        repository.refuses(&LARGE, 3, &format!("es-read-snapshot: index \"large\": {why}"));
+    }
+    // Asked for, documents come without their vectors, and with a word about it.
+    let output = repository.run(&[&LARGE[..], &["--without-vectors"]].concat());
+    assert_eq!(output.status.code(), Some(0));
+    assert!(!output.stdout.is_empty());
+    let warning =
+        "es-read-snapshot: warning: index \"large\": vectors are excluded from _source: documents come without them\n";
+    assert_eq!(text(&output.stderr), warning);
+}
+
+#[test]
+fn a_source_without_some_fields_is_read_with_a_warning() {
+    let output = Spoilt::of("opensearch-2.19.6").run(&["--snapshot", "one", "--indices", "filtered"]);
+    assert_eq!(output.status.code(), Some(0));
+    let warning = "es-read-snapshot: warning: index \"filtered\": _source of _doc leaves fields out: documents come as the server shows them\n";
+    assert_eq!(text(&output.stderr), warning);
+}
+
+#[test]
+fn derived_source_of_a_real_server_is_refused() {
+    let why = "index \"derived\": _source is derived: no document was kept as it was sent";
+    Spoilt::of("opensearch-3.8.0").refuses(&["--snapshot", "one", "--indices", "derived"], 3, why);
+}
+
+#[test]
+fn a_document_without_source_that_the_mapping_did_not_announce_is_refused() {
+    let repository = Spoilt::of("elasticsearch-8.19.21");
+    repository.metadata("nosource", &json!({}), &json!({}));
+    let output = repository.run(&["--snapshot", "one", "--indices", "nosource"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("nosource[0]: document "), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains(" has no _source"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn shallow_snapshots_are_refused() {
+    for mark in [json!({"remote_store_index_shallow_copy": true}), json!({"pinned_timestamp": 1_700_000_000_000_u64})] {
+        let repository = Spoilt::of("opensearch-3.8.0");
+        let mut info = json!({"name": "two", "state": "SUCCESS", "indices": []});
+        info.as_object_mut().unwrap().extend(mark.as_object().unwrap().clone());
+        repository.frame(&format!("snap-{}.dat", repository.uuid("two")), "snapshot", &json!({"snapshot": info}));
+        repository.refuses(
+            &["--snapshot", "two"],
+            3,
+            "snapshot \"two\" is shallow: its documents are in a remote store",
+        );
+    }
+    let repository = Spoilt::of("opensearch-2.19.6");
+    let shard = format!("{}/0", repository.directory("large"));
+    let uuid = repository.uuid("one");
+    fs::rename(
+        repository.path(&format!("{shard}/snap-{uuid}.dat")),
+        repository.path(&format!("{shard}/shallow-snap-{uuid}.dat")),
+    )
+    .unwrap();
+    repository.refuses(&LARGE, 3, "large[0]: ");
+    repository.refuses(&LARGE, 3, "a shallow snapshot: the files are in a remote store, not in this repository");
+}
+
+#[test]
+fn a_shard_without_files_is_not_an_empty_shard() {
+    let repository = Spoilt::of("elasticsearch-7.17.29");
+    let blob = format!("{}/0/snap-{}.dat", repository.directory("large"), repository.uuid("one"));
+    repository.frame(&blob, "snapshot", &json!({"name": "one", "files": []}));
+    repository.refuses(&LARGE, 3, "the shard has no files: its documents are in another snapshot");
+}
+
+#[test]
+fn unfinished_snapshots_are_for_later_and_too_old_ones_for_never() {
+    for (state, code, why) in [
+        (0, 75, "snapshot \"one\" is still being written"),
+        (4, 3, "snapshot \"one\" is too old for the server that last wrote here"),
+        (9, 3, "snapshot \"one\": state 9 is not known"),
+    ] {
+        let repository = Spoilt::of("elasticsearch-7.10.2");
+        repository.list(|list| {
+            let snapshots = list["snapshots"].as_array_mut().unwrap();
+            snapshots.iter_mut().find(|snapshot| snapshot["name"] == "one").unwrap()["state"] = json!(state);
+        });
+        repository.refuses(&LARGE, code, why);
+    }
+}
+
+#[test]
+fn a_repository_that_is_being_written_to_is_for_later() {
+    let repository = Spoilt::of("elasticsearch-7.10.2");
+    fs::write(repository.path("index.latest"), 0_u64.to_be_bytes()).unwrap();
+    repository.refuses(&LARGE, 75, "the repository is being written to");
+}
+
+#[test]
+fn what_is_newer_than_known_is_refused() {
+    let repository = Spoilt::of("opensearch-3.8.0");
+    repository.list(|list| list["min_version"] = json!("99.1.0"));
+    repository.refuses(&LARGE, 3, "the repository needs a reader of version 99.1.0 or later");
+    let repository = Spoilt::of("opensearch-3.8.0");
+    repository.list(|list| list["indices"]["large"]["shard_path_type"] = json!(3));
+    repository.refuses(&LARGE, 3, "index \"large\": path type 3 is not known");
+}
+
+#[test]
+fn encrypted_repositories_are_told_from_damaged_ones() {
+    let hint = "hint: a repository with client-side encryption cannot be read";
+    let repository = Spoilt::of("opensearch-2.19.6");
+    let noise: Vec<u8> = (0..4000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    fs::write(repository.path(&format!("snap-{}.dat", repository.uuid("one"))), &noise).unwrap();
+    repository.refuses(&LARGE, 3, "not a metadata blob: damaged, or encrypted");
+    repository.refuses(&LARGE, 3, hint);
+    fs::write(repository.path("index-2"), &noise).unwrap();
+    repository.refuses(&LARGE, 3, "index-2: not JSON: damaged, or encrypted");
+    repository.refuses(&LARGE, 3, hint);
+}

@@ -1,0 +1,578 @@
+//! What es-read-snapshot prints, line by line, against what the same server shows by scroll.
+//!
+//! Each version is given indices of every kind that its Lucene writes differently, is changed between two snapshots, and is
+//! asked for all documents before each. `make test` takes two versions, `ES_CHAOS=1` all ten.
+#![allow(clippy::expect_used, clippy::unwrap_used)] // helpers of tests panic as tests do
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use es_testkit::bed::{self, Server};
+use es_testkit::generator::Random;
+use es_testkit::score::{Score, seed, whole};
+use es_testkit::tool::{Output, tool};
+use es_tests::{End, ask, eventually, must_be};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+const VERSIONS: [&str; 10] = [
+    "elasticsearch-5.5.2",
+    "elasticsearch-6.1.2",
+    "elasticsearch-6.8.9",
+    "elasticsearch-7.10.2",
+    "elasticsearch-7.17.29",
+    "elasticsearch-8.19.21",
+    "elasticsearch-9.5.3",
+    "opensearch-1.3.20",
+    "opensearch-2.19.6",
+    "opensearch-3.8.0",
+];
+
+/// How often each line comes.
+type Lines = BTreeMap<String, usize>;
+
+/// A server and what differs between versions.
+struct Node {
+    server: Server,
+    major: u32,
+    minor: u32,
+    opensearch: bool,
+}
+
+impl Node {
+    fn start(version: &str) -> Self {
+        let mut options = bed::Options::default();
+        if version.starts_with("elasticsearch-9") {
+            // Four times the size of a document must be below a tenth of the heap there.
+            options.settings.push(("indexing_pressure.memory.limit".into(), "200mb".into()));
+        }
+        let server = bed::with(version, &format!("reading-{version}"), &options);
+        let mut numbers = server.version.split('.').map(|part| part.parse().expect("a version is numbers"));
+        let (major, minor) = (numbers.next().expect("a major"), numbers.next().expect("a minor"));
+        Self { major, minor, opensearch: version.starts_with("opensearch"), server }
+    }
+
+    /// Whether this is Elasticsearch of at least this version, or an OpenSearch, which came after 7.10.
+    fn since(&self, major: u32, minor: u32) -> bool {
+        if self.opensearch { (7, 10) >= (major, minor) } else { (self.major, self.minor) >= (major, minor) }
+    }
+
+    /// Documents have a type that requests must name.
+    fn typed(&self) -> bool {
+        !self.since(7, 0)
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        ask(&self.server, method, path, Some(body))
+    }
+
+    /// An index with these settings and, of each type, this mapping.
+    fn create(&self, index: &str, settings: &Value, mappings: &[(&str, Value)]) {
+        let mut body = json!({"settings": settings});
+        body["settings"]["number_of_replicas"] = json!(0);
+        if self.typed() {
+            for (kind, mapping) in mappings {
+                body["mappings"][kind] = mapping.clone();
+            }
+        } else if let Some((_, mapping)) = mappings.first() {
+            body["mappings"] = mapping.clone();
+        }
+        self.ask("PUT", &format!("/{index}"), &body);
+    }
+
+    /// Sends lines of the _bulk API, none of which may be refused.
+    fn bulk(&self, lines: &str) {
+        let (status, answer) = self.server.text("POST", "/_bulk", "application/x-ndjson", lines.as_bytes());
+        assert!(status == 200 && answer.contains("\"errors\":false"), "_bulk: {status} {answer:.2000}");
+    }
+
+    /// The first of two lines of the _bulk API.
+    fn action(&self, what: &str, index: &str, kind: &str, id: &str, more: &[(&str, &str)]) -> String {
+        let mut meta = json!({"_index": index, "_id": id});
+        if self.typed() {
+            meta["_type"] = json!(kind);
+        }
+        for (key, value) in more {
+            meta[*key] = json!(value);
+        }
+        json!({ what: meta }).to_string()
+    }
+
+    fn put(&self, lines: &mut String, index: &str, id: &str, source: &str) {
+        let _ = writeln!(lines, "{}\n{source}", self.action("index", index, "doc", id, &[]));
+    }
+
+    fn delete(&self, lines: &mut String, index: &str, id: &str) {
+        let _ = writeln!(lines, "{}", self.action("delete", index, "doc", id, &[]));
+    }
+
+    /// A segment of its own for all that came since the last.
+    fn flush(&self, index: &str) {
+        ask(&self.server, "POST", &format!("/{index}/_refresh"), None);
+        ask(&self.server, "POST", &format!("/{index}/_flush?force=true&wait_if_ongoing=true"), None);
+    }
+
+    fn snapshot(&self, name: &str) {
+        let path = format!("/_snapshot/reading/{name}?wait_for_completion=true");
+        let answer = self.ask("PUT", &path, &json!({"indices": "m-*", "include_global_state": false}));
+        assert_eq!(answer["snapshot"]["state"], "SUCCESS", "{answer}");
+    }
+
+    /// Every document as the server shows it, as the tool's lines.
+    fn scroll(&self) -> Lines {
+        let names = ask(&self.server, "GET", "/m-*/_settings", None);
+        let mut lines = Lines::new();
+        for index in names.as_object().expect("indices").keys() {
+            let path = format!("/{index}/_search?scroll=1m&size=1000");
+            let mut page = self.page(&path, &json!({"sort": ["_doc"]}));
+            while !page.1.is_empty() {
+                for line in page.1 {
+                    *lines.entry(line).or_insert(0) += 1;
+                }
+                page = self.page("/_search/scroll", &json!({"scroll": "1m", "scroll_id": page.0}));
+            }
+        }
+        lines
+    }
+
+    /// The next scroll id, and the hits.
+    fn page(&self, path: &str, body: &Value) -> (String, Vec<String>) {
+        let (status, text) = self.server.text("POST", path, "application/json", body.to_string().as_bytes());
+        assert_eq!(status, 200, "{path}: {text:.2000}");
+        let answer: HashMap<&str, &RawValue> = serde_json::from_str(&text).expect("an answer");
+        let hits: HashMap<&str, &RawValue> = serde_json::from_str(answer["hits"].get()).expect("hits");
+        let hits: Vec<HashMap<&str, &RawValue>> = serde_json::from_str(hits["hits"].get()).expect("hits");
+        let id = serde_json::from_str(answer["_scroll_id"].get()).expect("a scroll id");
+        (id, hits.iter().map(|hit| line(hit)).collect())
+    }
+}
+
+/// A hit as the tool prints it: metadata in its order, `_source` as the server kept it, without line breaks.
+fn line(hit: &HashMap<&str, &RawValue>) -> String {
+    let mut line = String::from("{");
+    for key in ["_index", "_type", "_id", "_routing", "_parent"] {
+        if let Some(value) = hit.get(key) {
+            let value: String = serde_json::from_str(value.get()).expect("a name is a string");
+            let _ = write!(line, "{}:{},", json!(key), json!(value));
+        }
+    }
+    line.push_str("\"_source\":");
+    let mut in_string = false;
+    let mut escaped = false;
+    for character in hit["_source"].get().chars() {
+        if !in_string && matches!(character, '\n' | '\r') {
+            continue;
+        }
+        in_string ^= character == '"' && !escaped;
+        escaped = character == '\\' && !escaped;
+        line.push(character);
+    }
+    line.push('}');
+    line
+}
+
+/// Words that differ, so that chunks are of many sizes.
+fn text(random: &mut Random, words: u64) -> String {
+    let mut text = String::new();
+    for _ in 0..words {
+        let _ = write!(text, "{:x} ", random.bits() >> random.below(60));
+    }
+    text
+}
+
+/// Ids of every encoding, and what breaks those who print numbers or lines.
+const IDS: [&str; 12] =
+    ["7", "07", "00", "123456", "12345", "user/2 é", "a#b", "__79", "AQID", "_-_-", "a\"b\\c", "ABCDEFGHIJKLMNOPQRST"];
+
+const ODD_SOURCES: [&str; 5] = [
+    "{}",
+    r#"{"n": 1.0, "big": 12345678901234567890123, "tiny": 1e-400, "long": 9223372036854775807}"#,
+    r#"{ "s" : "x\r\ny\u2028\u0000 // no /* no */" , "이름":"자바카페" }"#,
+    r#"{"a":[ ],"b":{ },"c":[null,true,[1,[2]]]}"#,
+    r#"{"url":"https://example.org/?a=b//c"}"#,
+];
+
+/// Updated, deleted, in many segments.
+fn documents(node: &Node, random: &mut Random, index: &str, settings: &Value) {
+    node.create(index, settings, &[("doc", json!({"properties": {"n": {"type": "integer"}}, "dynamic": false}))]);
+    change(node, random, index, 700, &mut |node| node.flush(index));
+}
+
+/// Puts, updates and deletes; `between` comes after each part.
+fn change(node: &Node, random: &mut Random, index: &str, documents: u64, between: &mut dyn FnMut(&Node)) {
+    for part in 0..3 {
+        let mut lines = String::new();
+        for _ in 0..documents {
+            let number = random.below(documents * 2);
+            if random.below(4) == 0 {
+                node.delete(&mut lines, index, &format!("id-{number}"));
+                continue;
+            }
+            let words = random.below(60);
+            let source = json!({"n": number, "part": part, "text": text(random, words)}).to_string();
+            node.put(&mut lines, index, &format!("id-{number}"), &source);
+        }
+        for (id, source) in IDS.iter().zip(ODD_SOURCES.iter().cycle().skip(part)) {
+            node.put(&mut lines, index, id, source);
+        }
+        for number in 0..40 {
+            let routing = format!("r {}", number % 7);
+            let action = node.action("index", index, "doc", &format!("routed-{number}"), &[("routing", &routing)]);
+            let _ = writeln!(lines, "{action}\n{{\"n\":{part}}}");
+        }
+        node.bulk(&lines);
+        between(node);
+    }
+}
+
+/// Nested objects, once more of them than a chunk takes.
+fn nested(node: &Node, random: &mut Random) {
+    let mapping = json!({"properties": {"child": {"type": "nested", "properties": {"n": {"type": "integer"}}}}});
+    node.create("m-nested", &json!({"number_of_shards": 1}), &[("doc", mapping)]);
+    for part in 0..2 {
+        let mut lines = String::new();
+        for number in 0..40 {
+            let children: Vec<Value> = (0..random.below(20)).map(|n| json!({"n": n})).collect();
+            node.put(&mut lines, "m-nested", &number.to_string(), &json!({"child": children}).to_string());
+        }
+        let children: Vec<Value> = (0..6000).map(|n| json!({"n": n})).collect();
+        node.put(&mut lines, "m-nested", &format!("many-{part}"), &json!({"child": children}).to_string());
+        node.bulk(&lines);
+        node.flush("m-nested");
+    }
+}
+
+fn make_family(node: &Node) {
+    let settings = json!({"number_of_shards": 3});
+    if node.major == 5 {
+        let child = json!({"_parent": {"type": "parent"}});
+        node.create("m-family", &settings, &[("parent", json!({})), ("child", child)]);
+        return;
+    }
+    // The bed's 8.x and 9.x come without the module that has the field type; documents are the same without it.
+    let join = if node.since(8, 0) && !node.opensearch {
+        json!({"type": "object", "enabled": false})
+    } else {
+        json!({"type": "join", "relations": {"parent": "child"}})
+    };
+    node.create("m-family", &settings, &[("doc", json!({"properties": {"join": join}}))]);
+}
+
+/// Parents and children: by a type of its own in 5.x, by a field of both later.
+fn family(node: &Node) {
+    let mut lines = String::new();
+    make_family(node);
+    if node.major == 5 {
+        for number in 0..30 {
+            let parent = format!("p{}", number % 5);
+            let _ = writeln!(lines, "{}\n{{\"p\":1}}", node.action("index", "m-family", "parent", &parent, &[]));
+            let more = [("parent", parent.as_str())];
+            let action = node.action("index", "m-family", "child", &format!("c{number}"), &more);
+            let _ = writeln!(lines, "{action}\n{{\"n\":{number}}}");
+        }
+    } else {
+        for number in 0..30 {
+            let parent = format!("p{}", number % 5);
+            node.put(&mut lines, "m-family", &parent, r#"{"join":"parent"}"#);
+            let more = [("routing", parent.as_str())];
+            let action = node.action("index", "m-family", "doc", &format!("c{number}"), &more);
+            let _ = writeln!(lines, "{action}\n{{\"join\":{{\"name\":\"child\",\"parent\":\"{parent}\"}}}}");
+        }
+    }
+    node.bulk(&lines);
+    node.flush("m-family");
+}
+
+/// One id on several shards, each by a routing of its own; in 5.x in two types too.
+fn twins(node: &Node) {
+    let mapping = json!({"dynamic": false});
+    let mut mappings = vec![("doc", mapping.clone())];
+    if node.major == 5 {
+        mappings.push(("other", mapping));
+    }
+    node.create("m-twins", &json!({"number_of_shards": 3}), &mappings);
+    let mut lines = String::new();
+    for number in 0..12 {
+        let routing = format!("r{number}");
+        let action = node.action("index", "m-twins", "doc", "twin", &[("routing", &routing)]);
+        let _ = writeln!(lines, "{action}\n{{\"n\":{number}}}");
+    }
+    for (kind, _) in &mappings {
+        let _ = writeln!(lines, "{}\n{{}}", node.action("index", "m-twins", kind, "typed", &[]));
+    }
+    node.bulk(&lines);
+    node.flush("m-twins");
+}
+
+/// From two bytes to 20 MB.
+fn sizes(node: &Node, random: &mut Random) {
+    let settings = json!({"number_of_shards": 1});
+    node.create("m-sizes", &settings, &[("doc", json!({"enabled": false}))]);
+    for (id, size) in [("none", 0), ("40k", 40_000), ("1m", 1_500_000), ("20m", 20_000_000)] {
+        let mut lines = String::new();
+        let mut source = String::from("{}");
+        if size > 0 {
+            let mut words = String::new();
+            while words.len() < size {
+                let _ = write!(words, "{:x}", random.bits());
+            }
+            source = json!({"words": words}).to_string();
+        }
+        node.put(&mut lines, "m-sizes", id, &source);
+        node.put(&mut lines, "m-sizes", &format!("after-{id}"), "{}");
+        node.bulk(&lines);
+    }
+    node.flush("m-sizes");
+}
+
+fn fill(node: &Node, random: &mut Random) {
+    let one = json!({"number_of_shards": 1});
+    documents(node, random, "m-docs", &json!({"number_of_shards": 3}));
+    // The bed's 8.x and 9.x come without the library for Zstandard.
+    let zstd = node.since(8, 0) && !node.opensearch;
+    let best = if zstd { "legacy_best_compression" } else { "best_compression" };
+    documents(node, random, "m-merged", &json!({"number_of_shards": 1, "codec": best}));
+    ask(&node.server, "POST", "/m-merged/_forcemerge?max_num_segments=1", None);
+    documents(node, random, "m-best", &json!({"number_of_shards": 2, "codec": best}));
+    if node.since(6, 0) {
+        documents(node, random, "m-sorted", &json!({"number_of_shards": 2, "sort.field": "n", "sort.order": "desc"}));
+    }
+    // Elasticsearch 8 and OpenSearch 2 know soft deletes alone.
+    if node.since(6, 5) && !(node.since(8, 0) || node.opensearch && node.major > 1) {
+        let other = node.major < 7 && !node.opensearch;
+        documents(node, random, "m-deletes", &json!({"number_of_shards": 1, "soft_deletes.enabled": other}));
+    }
+    nested(node, random);
+    family(node);
+    twins(node);
+    sizes(node, random);
+    // Five shards for one document, and an index of none.
+    node.create("m-sparse", &json!({"number_of_shards": 5}), &[("doc", json!({}))]);
+    let mut lines = String::new();
+    node.put(&mut lines, "m-sparse", "only", "{\"z\": 1}");
+    node.create("m-again", &one, &[("doc", json!({}))]);
+    node.put(&mut lines, "m-again", "first", r#"{"before":1}"#);
+    node.bulk(&lines);
+    node.create("m-empty", &one, &[]);
+    node.flush("m-*");
+}
+
+/// What happens between the two snapshots.
+fn go_on(node: &Node, random: &mut Random) {
+    change(node, random, "m-docs", 300, &mut |node| {
+        ask(&node.server, "POST", "/m-docs/_refresh", None);
+    });
+    change(node, random, "m-merged", 100, &mut |node| node.flush("m-merged"));
+    ask(&node.server, "POST", "/m-best/_forcemerge?max_num_segments=1", None);
+    // The same name, another index.
+    ask(&node.server, "DELETE", "/m-again", None);
+    node.create("m-again", &json!({"number_of_shards": 2}), &[("doc", json!({"dynamic": false}))]);
+    let mut lines = String::new();
+    for number in 0..10 {
+        node.put(&mut lines, "m-again", &format!("second {number}"), r#"{"after":2}"#);
+    }
+    node.put(&mut lines, "m-later", "new", r#"{"new":"index"}"#);
+    node.delete(&mut lines, "m-sparse", "only");
+    node.bulk(&lines);
+    node.flush("m-*");
+}
+
+fn place(node: &Node) -> PathBuf {
+    let place = node.server.repository_root.join(format!("reading-{}", node.server.server));
+    fs::create_dir_all(&place).expect("a directory for the repository");
+    place
+}
+
+fn register(node: &Node) -> PathBuf {
+    let location = place(node);
+    let mut settings = json!({"location": location, "chunk_size": "100kb", "compress": node.major % 2 == 1});
+    // Shards in directories named after a hash, which OpenSearch has since 2.17.
+    match node.major {
+        2 if node.opensearch => settings["shard_path_type"] = json!("hashed_infix"),
+        3 if node.opensearch => settings["shard_path_type"] = json!("hashed_prefix"),
+        _ => {}
+    }
+    node.ask("PUT", "/_snapshot/reading", &json!({"type": "fs", "settings": settings}));
+    location
+}
+
+fn read(location: &Path, arguments: &[&str]) -> Output {
+    tool("es-read-snapshot")
+        .args(["--repository", &format!("file://{}", location.display())])
+        .args(arguments)
+        .limit(Duration::from_mins(3))
+        .run()
+}
+
+fn same(wanted: &Lines, output: &Output) -> End {
+    must_be(output.code() == 0 && output.err().is_empty(), &format!("exit {}: {}", output.code(), output.err()))?;
+    let mut found = Lines::new();
+    for line in output.out().lines() {
+        *found.entry(line.to_owned()).or_insert(0) += 1;
+    }
+    let short = |line: &String| line.chars().take(200).collect::<String>();
+    let lost: Vec<_> =
+        wanted.iter().filter(|(line, count)| found.get(*line) != Some(*count)).map(|(line, _)| short(line)).collect();
+    let more: Vec<_> = found.keys().filter(|line| !wanted.contains_key(*line)).map(short).collect();
+    must_be(
+        lost.is_empty() && more.is_empty(),
+        &format!(
+            "of {} lines {} are not there, such as {:?}; {} are new, such as {:?}",
+            wanted.len(),
+            lost.len(),
+            lost.first(),
+            more.len(),
+            more.first()
+        ),
+    )
+}
+
+/// Documents of one id are told where they would overwrite each other.
+fn twins_are_told(location: &Path, wanted: &Lines) -> End {
+    let twins = wanted.keys().filter(|line| line.contains("\"_index\":\"m-twins\"")).count();
+    let ids = 2;
+    must_be(twins > ids, "the server has no twins")?;
+    let text =
+        format!("index \"m-twins\": {} documents have the id of another, of another type or routing", twins - ids);
+    let asked = ["--snapshot", "one", "--indices", "m-twins,m-docs,m-merged"];
+    let bulk = read(location, &[&asked[..], &["--format", "bulk"]].concat());
+    must_be(bulk.code() == 1 && bulk.err().starts_with(&format!("es-read-snapshot: {text}")), bulk.err())?;
+    let lines = read(location, &asked);
+    must_be(lines.code() == 0 && lines.err() == format!("es-read-snapshot: warning: {text}\n"), lines.err())
+}
+
+/// Lines of the _bulk API give the same server the same documents again.
+fn bulk_brings_them_back(node: &Node, location: &Path, wanted: &Lines) -> End {
+    let major = if node.opensearch { 7 } else { node.major };
+    let major = major.to_string();
+    let indices = ["m-docs", "m-family"];
+    let asked = ["--snapshot", "two", "--indices", "m-docs,m-family", "--format", "bulk", "--target-major", &major];
+    let output = read(location, &[&asked[..], &["--parent-from-routing"]].concat());
+    must_be(output.code() == 0, output.err())?;
+    ask(&node.server, "DELETE", "/m-*", None);
+    make_family(node);
+    node.create("m-docs", &json!({"number_of_shards": 2}), &[("doc", json!({"dynamic": false}))]);
+    node.bulk(output.out());
+    node.flush("m-*");
+    let of = |line: &String| indices.iter().any(|index| line.contains(&format!("{{\"_index\":\"{index}\"")));
+    let wanted: Lines =
+        wanted.iter().filter(|(line, _)| of(line)).map(|(line, count)| (line.clone(), *count)).collect();
+    must_be(node.scroll() == wanted, "other documents came back")
+}
+
+/// What this version keeps no documents of: the index, its settings, its mapping, and what is said of it.
+fn without_source(node: &Node) -> Vec<(&'static str, Value, Value, &'static str)> {
+    let disabled = json!({"_source": {"enabled": false}});
+    let mut cases = vec![("x-disabled", json!({}), disabled, "is disabled")];
+    if !node.opensearch && node.since(8, 17) {
+        let logs = json!({"properties": {"@timestamp": {"type": "date"}}});
+        cases.push(("x-synthetic", json!({"mapping.source.mode": "synthetic"}), json!({}), "_source is synthetic"));
+        cases.push(("x-logsdb", json!({"mode": "logsdb", "codec": "default"}), logs, "index.mode is logsdb"));
+    }
+    if !node.opensearch && node.since(9, 2) {
+        let vectors = json!({"properties": {"v": {"type": "dense_vector", "dims": 3}}});
+        cases.push(("x-vectors", json!({}), vectors, "vectors are excluded from _source"));
+    }
+    if node.opensearch && node.major > 2 {
+        let number = json!({"properties": {"n": {"type": "integer"}}});
+        cases.push(("x-derived", json!({"derived_source.enabled": true}), number, "_source is derived"));
+    }
+    cases
+}
+
+/// Indices without documents to read are refused, whatever the server shows for them.
+fn indices_without_source_are_refused(node: &Node, location: &Path) -> End {
+    let cases = without_source(node);
+    for (index, settings, mapping, _) in &cases {
+        node.create(index, settings, &[("doc", mapping.clone())]);
+        let mut lines = String::new();
+        let source = r#"{"@timestamp":"2018-01-01T00:00:00Z","n":1,"v":[1,2,3]}"#;
+        let own = if *index == "x-logsdb" { "create" } else { "index" };
+        let _ = writeln!(lines, "{}\n{source}", node.action(own, index, "doc", "1", &[]));
+        node.bulk(&lines);
+        node.flush(index);
+    }
+    let path = "/_snapshot/reading/refused?wait_for_completion=true";
+    node.ask("PUT", path, &json!({"indices": "x-*", "include_global_state": false}));
+    for (index, _, _, why) in &cases {
+        let output = read(location, &["--snapshot", "refused", "--indices", index]);
+        let told =
+            output.err().starts_with(&format!("es-read-snapshot: index \"{index}\": ")) && output.err().contains(why);
+        must_be(output.code() == 3 && output.out().is_empty() && told, &format!("{index}: {}", output.err()))?;
+    }
+    ask(&node.server, "DELETE", "/x-*", None);
+    Ok(())
+}
+
+/// While another snapshot is being written, a finished one is read whole or not now, and the other is not there.
+fn a_snapshot_being_written_is_not_read(node: &Node, wanted: &Lines) -> End {
+    let location = node.server.repository_root.join(format!("writing-{}", node.server.server));
+    fs::create_dir_all(&location).expect("a directory for the repository");
+    let settings = json!({"location": location, "max_snapshot_bytes_per_sec": "1mb"});
+    node.ask("PUT", "/_snapshot/writing", &json!({"type": "fs", "settings": settings}));
+    let start = |name: &str, index: &str, wait: bool| {
+        let path = format!("/_snapshot/writing/{name}?wait_for_completion={wait}");
+        node.ask("PUT", &path, &json!({"indices": index, "include_global_state": false}));
+    };
+    start("first", "m-nested", true);
+    start("running", "m-sizes", false);
+    eventually("files of the snapshot that is being written", || {
+        let status = ask(&node.server, "GET", "/_snapshot/writing/running/_status", None);
+        status["snapshots"][0]["state"] == "STARTED"
+    });
+    let own = read(&location, &["--snapshot", "running"]);
+    let other = read(&location, &["--snapshot", "first", "--quiet"]);
+    let status = ask(&node.server, "GET", "/_snapshot/writing/running/_status", None);
+    ask(&node.server, "DELETE", "/_snapshot/writing/running", None);
+    must_be(status["snapshots"][0]["state"] == "STARTED", "it was written too fast to be read meanwhile")?;
+    must_be(matches!(own.code(), 1 | 75) && own.out().is_empty(), &format!("exit {}: {}", own.code(), own.err()))?;
+    let wanted: Lines = wanted
+        .iter()
+        .filter(|(line, _)| line.contains("{\"_index\":\"m-nested\""))
+        .map(|(line, count)| (line.clone(), *count))
+        .collect();
+    if other.code() == 75 {
+        must_be(other.out().is_empty(), "documents of a doubtful list")
+    } else {
+        same(&wanted, &other)
+    }
+}
+
+#[test]
+fn documents_are_those_that_the_server_shows() {
+    let mut score = Score::new("reading");
+    let versions = if whole() { &VERSIONS[..] } else { &["elasticsearch-5.5.2", "elasticsearch-9.5.3"] };
+    let mut documents = 0;
+    for (number, version) in versions.iter().enumerate() {
+        let node = Node::start(version);
+        let mut random = Random::new(seed(), &[number as u64]);
+        let location = register(&node);
+        fill(&node, &mut random);
+        let one = node.scroll();
+        node.snapshot("one");
+        go_on(&node, &mut random);
+        let two = node.scroll();
+        node.snapshot("two");
+        eventually("the snapshots in the repository's list", || {
+            read(&location, &["--list", "snapshots"]).json_lines().len() == 2
+        });
+        if node.opensearch && node.major > 1 {
+            assert!(location.join("snapshot_shard_paths").is_dir(), "{version}: no hashed paths");
+        }
+        for (name, lines) in [("one", &one), ("two", &two)] {
+            documents += lines.len();
+            let output = read(&location, &["--snapshot", name, "--quiet", "--parent-from-routing"]);
+            score.cell(version, name, same(lines, &output));
+        }
+        score.cell(version, "twins", twins_are_told(&location, &one));
+        score.cell(version, "without source", indices_without_source_are_refused(&node, &location));
+        score.cell(version, "being written", a_snapshot_being_written_is_not_read(&node, &two));
+        score.cell(version, "bulk", bulk_brings_them_back(&node, &location, &two));
+        node.server.kill();
+    }
+    score.note("documents", documents);
+    score.finish();
+}
