@@ -16,6 +16,12 @@ use crate::shard_snapshot::ShardSnapshot;
 use crate::snapshot_info::SnapshotInfo;
 use crate::tree::from_slice;
 
+/// A path as it is typed, as a URL.
+fn of_directory(path: &str) -> String {
+    let whole = std::path::absolute(path).ok().and_then(|path| Url::from_file_path(path).ok());
+    whole.map_or_else(|| "file:///path".into(), String::from)
+}
+
 /// How to open a repository.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -34,7 +40,10 @@ pub struct Repository {
 impl Repository {
     /// Opens the repository at `url`: `file:///path`, `s3://bucket/base_path` and so on.
     pub fn open(url: &str, options: &Options) -> Result<Self> {
-        let parsed = Url::parse(url).map_err(|error| Error::new(ErrorKind::Usage, format!("{url}: {error}")))?;
+        let parsed = Url::parse(url).map_err(|_| {
+            Error::new(ErrorKind::Usage, format!("{url:?} is no URL"))
+                .with_hint(format!("a directory is {}", of_directory(url)))
+        })?;
         let blobs = Arc::new(Blobs::open(&parsed, &options.object)?);
         let generation = match options.generation {
             Some(generation) => generation,
