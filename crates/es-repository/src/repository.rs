@@ -191,19 +191,23 @@ fn newest_generation(blobs: &Blobs) -> Result<u64> {
             }
         },
     };
-    let listed = blobs
-        .list("index-")?
-        .map(|names| names.iter().filter_map(|name| name.strip_prefix("index-")?.parse::<u64>().ok()).max());
+    let number = |name: &String| name.strip_prefix("index-")?.parse::<u64>().ok();
+    let listed = match blobs.list("index-")? {
+        Some(names) => names.iter().filter_map(number).max(),
+        // What cannot be listed can be asked for by its name.
+        None => match latest.and_then(|latest| latest.checked_add(1)) {
+            Some(next) => blobs.find(&format!("index-{next}"))?.map(|_| next).or(latest),
+            None => None,
+        },
+    };
     match (listed, latest) {
-        (Some(Some(listed)), Some(latest)) if listed != latest => Err(Error::new(
+        (Some(listed), Some(latest)) if listed != latest => Err(Error::new(
             ErrorKind::Retry,
             format!("index.latest says {latest}, but there is index-{listed}: the repository is being written to"),
         )
         .with_hint(format!("try again when no snapshot is running; if none is, give --generation {listed}"))),
-        (Some(Some(newest)), _) | (None, Some(newest)) => Ok(newest),
-        (Some(None) | None, _) => {
-            Err(Error::new(ErrorKind::Failed, "no index-N: this is not the base of a snapshot repository")
-                .with_hint("give the repository's location, or bucket and base_path"))
-        }
+        (Some(newest), _) => Ok(newest),
+        (None, _) => Err(Error::new(ErrorKind::Failed, "no index-N: this is not the base of a snapshot repository")
+            .with_hint("give the repository's location, or bucket and base_path")),
     }
 }
