@@ -12,7 +12,7 @@ mod value;
 
 pub use es_records::{Exit, Fault};
 pub use io::Io;
-pub use plan::{PlanRow, read_plan};
+pub use plan::{PlanRow, parse_plan, read_plan};
 pub use progress::{Meter, Progress};
 pub use text::{human_bytes, human_duration, printable};
 pub use value::{bytes, duration, key_value};

@@ -153,6 +153,13 @@ pub(crate) enum Format {
     Source,
 }
 
+/// Parsers of what comes from outside, for fuzzing.
+#[doc(hidden)]
+pub mod parsers {
+    pub use crate::fields::Fields;
+    pub use crate::one_line::append as one_line;
+}
+
 /// The tool's command line.
 #[must_use]
 pub fn command() -> clap::Command {
