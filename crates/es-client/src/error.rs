@@ -2,7 +2,7 @@
 //!
 //! `error` may be an object, a string, or missing (the AWS gateway says `message` or `Message`).
 
-use crate::catalogue::{CATALOGUE, Class, Entry, Flavour};
+use crate::catalogue::{About, CATALOGUE, Class, Entry, Flavour};
 use es_records::{Exit, Fault};
 use serde_json::Value;
 
@@ -103,36 +103,30 @@ impl ServerError {
     /// Whether the thing that was asked about is not there.
     #[must_use]
     pub fn is_missing(&self) -> bool {
-        self.entry().is_some_and(|entry| {
-            matches!(
-                entry.name,
-                "repository-missing"
-                    | "snapshot-missing"
-                    | "restore-snapshot-missing"
-                    | "index-missing"
-                    | "path-unknown"
-                    | "alias-or-document-missing"
-            )
-        })
+        self.is_about(&[About::Missing, About::MissingSnapshot])
+    }
+
+    fn is_about(&self, about: &[About]) -> bool {
+        self.entry().is_some_and(|entry| about.contains(&entry.about))
     }
 
     /// Whether the repository lists no snapshot of that name, so that the name is free: one that is listed, and whose file is
     /// gone, is damage instead.
     #[must_use]
     pub fn is_snapshot_missing(&self) -> bool {
-        self.entry().is_some_and(|entry| entry.name == "snapshot-missing")
+        self.is_about(&[About::MissingSnapshot])
     }
 
     /// Whether the cluster could not reach its repository, which may pass.
     #[must_use]
     pub fn repository_away(&self) -> bool {
-        self.entry().is_some_and(|entry| matches!(entry.name, "bucket-away" | "bucket-slow-down"))
+        self.is_about(&[About::RepositoryAway])
     }
 
     /// Whether the service refused a signature for its time alone: `es` says so in words, S3 by its code.
     #[must_use]
     pub(crate) fn is_about_time(&self) -> bool {
-        self.entry().is_some_and(|entry| entry.name == "amazon-clock")
+        self.is_about(&[About::Clock])
     }
 
     /// What the user can do, where we know it.

@@ -88,6 +88,18 @@ enum Expand {
     None,
 }
 
+/// Parsers of what comes from outside, for fuzzing.
+#[doc(hidden)]
+pub mod parsers {
+    /// Resolves a name as of a time in seconds since 1970.
+    ///
+    /// # Errors
+    /// Exit 2 with the part that is not understood.
+    pub fn date_math(name: &str, now: i64) -> Result<String, es_cli::Fault> {
+        crate::datemath::resolve(name, jiff::Timestamp::from_second(now).unwrap_or_default())
+    }
+}
+
 /// The tool's command line.
 #[must_use]
 pub fn command() -> clap::Command {
