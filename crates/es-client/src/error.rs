@@ -9,6 +9,18 @@ use serde_json::Value;
 /// How many causes of an answer are looked at: a server that lists a failure for each of ten thousand shards says the same of all.
 const CAUSES: usize = 32;
 
+/// What TLS complains of, in the words of its library, and what to do about it.
+const TLS_HINTS: &[(&str, &str)] = &[
+    ("UnknownIssuer", "if its authority is your own, name the file: ES_SOURCE_CACERT, ES_TARGET_CACERT"),
+    (
+        "CertificateRequired",
+        "it asks for a client certificate: ES_SOURCE_CLIENT_CERT and ES_SOURCE_CLIENT_KEY, or ES_TARGET_...",
+    ),
+    ("InvalidContentType", "is it plain http that is spoken there?"),
+    ("not valid for name", "use the name that is in its certificate"),
+    ("expired", "renew the cluster's certificate, or look at the clock of this machine"),
+];
+
 /// A cluster's refusal, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerError {
@@ -175,7 +187,13 @@ impl CallError {
         match self {
             Self::Lost { why, .. } => Fault::new(Exit::TryAgain, format!("{what}: {why}"))
                 .hint("is the URL right and the cluster up? then run the same command again"),
-            Self::Unusable(why) => Fault::failed(format!("{what}: {why}")),
+            Self::Unusable(why) => {
+                let fault = Fault::failed(format!("{what}: {why}"));
+                match TLS_HINTS.iter().find(|(words, _)| why.starts_with("TLS: ") && why.contains(words)) {
+                    Some((_, hint)) => fault.hint(*hint),
+                    None => fault,
+                }
+            }
             Self::Server(error) => error.fault(what),
             Self::Fault(fault) => fault.clone().context(what),
         }
@@ -234,7 +252,7 @@ fn plain(body: &[u8]) -> String {
     words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     match text.char_indices().nth(400) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_string(),

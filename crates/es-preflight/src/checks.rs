@@ -227,7 +227,7 @@ fn repository(from: &Side<'_>, to: &Side<'_>, wish: &Move<'_>, findings: &mut Fi
     for side in [from, to] {
         let role = side.cluster.role();
         let registered = match side.cluster.get(&Path::of(["_snapshot", name])) {
-            Ok(mut answer) => answer[name].take(),
+            Ok(answer) => answer.get(name).cloned().unwrap_or_default(),
             Err(CallError::Server(error)) if error.is_missing() => {
                 findings.ok("repository", format!("{name:?} is not registered on the {role} yet"));
                 continue;

@@ -8,7 +8,7 @@ mod datemath;
 
 use clap::Args as ClapArgs;
 use es_cli::{Exit, Fault, Io};
-use es_client::{CallError, Class, Cluster, ENVIRONMENT, Indices, Method, Path, Pattern, UrlFlag};
+use es_client::{CallError, Class, Cluster, ENVIRONMENT, Indices, Method, Path, Pattern, UrlFlag, excerpt};
 use es_records::{Record, Role, ShardFailure, Shards, Snapshot, State};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -430,8 +430,7 @@ fn start(
         match cluster.write(Method::Put, path, &body) {
             Ok(answer) if answer["accepted"] == true => return Ok(()),
             Ok(answer) => {
-                let said: String = answer.to_string().chars().take(400).collect();
-                return Err(Fault::failed(format!("{what}: neither accepted nor refused: {said}")));
+                return Err(Fault::failed(format!("{what}: neither accepted nor refused: {}", excerpt(&answer))));
             }
             Err(error) if error.class() == Some(Class::Wait) => {
                 let waited = io.elapsed().saturating_sub(began);
