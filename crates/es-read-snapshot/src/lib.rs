@@ -94,10 +94,6 @@ pub struct Args {
     #[arg(long)]
     without_vectors: bool,
 
-    /// Take the routing of a child document of 5.x for its parent
-    #[arg(long)]
-    parent_from_routing: bool,
-
     /// Do not look for documents of one index that have one id (eight bytes of memory a document)
     #[arg(long)]
     allow_duplicate_ids: bool,

@@ -51,7 +51,7 @@ fn documents_are_those_of_the_server() {
     for server in servers() {
         for snapshot in ["one", "two"] {
             let expected = fs::read(golden().join(format!("{server}-{snapshot}.jsonl"))).unwrap();
-            let arguments = ["--snapshot", snapshot, "--indices", READABLE, "--parent-from-routing", "--quiet"];
+            let arguments = ["--snapshot", snapshot, "--indices", READABLE, "--quiet"];
             let output = tool(&golden().join(&server), &arguments);
             assert_eq!(text(&output.stderr), "", "{server} {snapshot}");
             assert_eq!(output.status.code(), Some(0), "{server} {snapshot}");
@@ -82,13 +82,6 @@ fn an_index_without_source_is_refused_before_anything_is_printed() {
         assert!(text(&output.stderr).contains("index \"nosource\": _source of"), "{}", text(&output.stderr));
         assert!(text(&output.stderr).contains("hint: leave it out: --indices '*,-nosource'"));
     }
-}
-
-#[test]
-fn parents_of_5x_are_not_guessed_unasked() {
-    let output = tool(&golden().join("elasticsearch-5.5.2"), &["--snapshot", "one", "--indices", "family"]);
-    assert_eq!((output.status.code(), text(&output.stdout)), (Some(3), ""));
-    assert!(text(&output.stderr).contains("hint: if no child was given a routing of its own"));
 }
 
 #[test]
@@ -155,7 +148,7 @@ fn bulk_names_types_and_parents_to_servers_that_need_them() {
     let root = golden().join("elasticsearch-5.5.2");
     let actions = |major, index: &str| {
         let arguments = ["--snapshot", "one", "--indices", index, "--format", "bulk", "--target-major", major];
-        let output = tool(&root, &[&arguments[..], &["--parent-from-routing"]].concat());
+        let output = tool(&root, &arguments);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         text(&output.stdout)
             .lines()
