@@ -222,7 +222,12 @@ fn ask_types(look: &Look<'_>, fields: &Fields, findings: &mut Findings) -> Resul
             Answer::NotAsked => return Ok(false),
             Answer::Refused(words) => words,
         };
-        let named = left.keys().find(|key| words.contains(&format!("[{key}]")) || **key == "_size" && words.contains("_size"));
+        // A field is named by its key; an analyzer, which is looked for before the field is made, by itself.
+        let said = |word: &str| words.contains(&format!("[{word}]"));
+        let about = |key: &str, check: &str, name: &str| {
+            said(key) || key == "_size" && words.contains("_size") || check == "analysis" && words.contains("analyzer") && said(name)
+        };
+        let named = left.iter().find(|(key, (check, name, _))| about(key, check, name)).map(|(key, _)| key);
         let Some(key) = named.cloned() else {
             // It is about no field of ours: the target is not understood, and the lists decide.
             return Ok(false);

@@ -32,12 +32,14 @@ pub(crate) struct Streams(BTreeMap<String, Vec<String>>);
 impl Streams {
     /// Asks for them; none where they are not offered.
     pub(crate) fn of(side: &Side<'_>, findings: &mut Findings) -> Result<Option<Self>, Fault> {
-        let path = Path::of(["_data_stream"]).query("expand_wildcards", "all");
-        let answer = match side.offered("data_streams", &path, findings)? {
-            // OpenSearch knows no expand_wildcards here.
-            None => side.offered("data_streams", &Path::of(["_data_stream"]), findings)?,
-            answer => answer,
+        let version = side.version;
+        // Elasticsearch hides streams of its own features unless all are asked for; OpenSearch knows no expand_wildcards here.
+        let path = match (version.opensearch, (version.major, version.minor) >= (7, 9)) {
+            (true, _) => Path::of(["_data_stream"]),
+            (false, true) => Path::of(["_data_stream"]).query("expand_wildcards", "all"),
+            (false, false) => return Ok(None),
         };
+        let answer = side.offered("data_streams", &path, findings)?;
         Ok(answer.map(|answer| {
             let all = answer["data_streams"].as_array().into_iter().flatten();
             let streams = all.filter_map(|stream| {
