@@ -9,7 +9,7 @@ use crate::path::Path;
 use es_records::{ClusterId, Fault, Role};
 use serde_json::Value;
 use std::cell::{Cell, OnceCell};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 /// Largest answer taken, in decoded bytes.
@@ -53,6 +53,8 @@ pub struct Cluster {
     listener: Listener,
     requests: Cell<u64>,
     retries: Cell<u64>,
+    /// The clock of who answered and ours, as of the last answer that had a `Date`.
+    clock: Cell<Option<(SystemTime, SystemTime)>>,
 }
 
 impl Cluster {
@@ -111,6 +113,7 @@ impl Cluster {
             listener: Box::new(listener),
             requests: Cell::new(0),
             retries: Cell::new(0),
+            clock: Cell::new(None),
         })
     }
 
@@ -130,6 +133,19 @@ impl Cluster {
     #[must_use]
     pub fn retries(&self) -> u64 {
         self.retries.get()
+    }
+
+    /// The clock of who answered and this machine's, of the last answer, to the second; none where it had no `Date`, as
+    /// Elasticsearch's own have none.
+    #[must_use]
+    pub fn clock(&self) -> Option<(SystemTime, SystemTime)> {
+        self.clock.get()
+    }
+
+    /// Whether requests are signed, which ties them to the time.
+    #[must_use]
+    pub fn is_signed_for(&self) -> bool {
+        matches!(self.door, Door::Signed(_))
     }
 
     /// Who it is, asked once.
@@ -287,7 +303,7 @@ impl Cluster {
                 signing.expire();
                 true
             }
-            Door::Signed(signing) if error.is_about_time() => match signing.follow_clock() {
+            Door::Signed(signing) if error.is_about_time() => match signing.follow_clock(self.clock.take()) {
                 Some(warning) => {
                     (self.listener)(&warning);
                     true
@@ -324,10 +340,8 @@ impl Cluster {
         };
         let mut answer = sent.map_err(lost)?;
         let status = answer.status().as_u16();
-        if let Door::Signed(signing) = &self.door {
-            let date = answer.headers().get("date").and_then(|value| value.to_str().ok()).and_then(es_aws::http_date);
-            signing.answered_at.set(date.map(|date| (date, std::time::SystemTime::now())));
-        }
+        let date = answer.headers().get("date").and_then(|value| value.to_str().ok()).and_then(es_aws::http_date);
+        self.clock.set(date.map(|date| (date, SystemTime::now())));
         (self.listener)(&format!("{} {path} {status} {} ms", method.as_str(), began.elapsed().as_millis()));
         if (300..400).contains(&status) {
             let place =
