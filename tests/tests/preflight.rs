@@ -115,7 +115,12 @@ fn repositories_that_would_do_harm_are_told() {
     found(&output, "repository", "blocker", "under the name \"pre-other\"");
     ask(target, "DELETE", "/_snapshot/pre-other", None);
     ask(source, "DELETE", "/_snapshot/pre-second", None);
-    ask(target, "PUT", "/_snapshot/pre-repo", Some(&json!({"type": "fs", "settings": {"location": source.repository_root.join("pre-own")}})));
+    ask(
+        target,
+        "PUT",
+        "/_snapshot/pre-repo",
+        Some(&json!({"type": "fs", "settings": {"location": source.repository_root.join("pre-own")}})),
+    );
     let output = preflight("--indices repo-index --repository pre-repo", source, target);
     output.exit(0);
     found(&output, "repository", "warning", "may be written to by the target");
@@ -211,7 +216,8 @@ impl Pair {
             ask(&self.source, "PUT", &format!("{path}?wait_for_completion=true"), Some(&taken));
         }
         ask(&self.target, "PUT", &format!("/_snapshot/{name}"), Some(&body(true)));
-        let wanted = json!({"indices": index, "include_global_state": false, "index_settings": {"index.number_of_replicas": 0}});
+        let wanted =
+            json!({"indices": index, "include_global_state": false, "index_settings": {"index.number_of_replicas": 0}});
         self.target.call("POST", &format!("{path}/_restore"), Some(&wanted))
     }
 }
@@ -380,8 +386,14 @@ fn field_types_and_analysis_that_the_target_lacks_are_told() {
         }},
     });
     ask(&source, "PUT", "/lacks", Some(&index));
-    ask(&source, "PUT", "/fits", Some(&json!({"mappings": {"properties": {"at": {"type": "date"}, "place": {"type": "geo_point"}}}})));
-    let types = [("relation", "join"), ("price", "scaled_float"), ("text.words", "token_count"), ("inner.query", "percolator")];
+    ask(
+        &source,
+        "PUT",
+        "/fits",
+        Some(&json!({"mappings": {"properties": {"at": {"type": "date"}, "place": {"type": "geo_point"}}}})),
+    );
+    let types =
+        [("relation", "join"), ("price", "scaled_float"), ("text.words", "token_count"), ("inner.query", "percolator")];
     let output = preflight("--indices lacks,fits", &source, &bed::server("elasticsearch-8.19.21"));
     output.exit(1);
     for (field, kind) in types {
@@ -444,11 +456,17 @@ fn rules_that_no_node_satisfies_and_a_target_that_assigns_nothing_are_told() {
     found(&output, "allocation", "blocker", "rule-many has 3 primary shards");
     found(&output, "allocation", "blocker", "rule-exclude has index.routing.allocation.exclude._name");
     assert_eq!(found_rules.len(), 2, "{found_rules:?}");
-    let left = "--indices rule-many,rule-exclude,rule-include --partial --ignore-index-setting 'index.routing.allocation.*'";
+    let left =
+        "--indices rule-many,rule-exclude,rule-include --partial --ignore-index-setting 'index.routing.allocation.*'";
     pair.preflight(left).exit(0);
     for (settings, check, level, words) in [
         (json!({"cluster.routing.allocation.enable": "none"}), "allocation", "blocker", "no shard is assigned"),
-        (json!({"cluster.routing.allocation.enable": "new_primaries"}), "allocation", "warning", "replicas will stay unassigned"),
+        (
+            json!({"cluster.routing.allocation.enable": "new_primaries"}),
+            "allocation",
+            "warning",
+            "replicas will stay unassigned",
+        ),
         (json!({"cluster.blocks.read_only": true}), "blocks", "blocker", "cluster.blocks.read_only is set"),
         (json!({"cluster.blocks.read_only_allow_delete": true}), "blocks", "blocker", "read_only_allow_delete is set"),
     ] {
@@ -495,7 +513,11 @@ fn blocks_of_an_index_that_would_stop_the_move_are_told_and_can_be_left_behind()
     let kept = ask(target, "GET", "/left-block-ro/_settings", None);
     assert!(kept["left-block-ro"]["settings"]["index"]["blocks"].is_null(), "{kept}");
     for server in [source, target] {
-        let _ = server.call("PUT", "/block-*/_settings", Some(&json!({"index.blocks.read_only": null, "index.blocks.write": null})));
+        let _ = server.call(
+            "PUT",
+            "/block-*/_settings",
+            Some(&json!({"index.blocks.read_only": null, "index.blocks.write": null})),
+        );
         let _ = server.call("DELETE", "/block-*,left-block-*", None);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use es_lucene::{Directory, Segment, SegmentInfos, Source};
+use es_lucene::{Directory, Mapping, Segment, SegmentInfos, Source};
 
 use crate::Run;
 use crate::golden::{mend, open, repositories, seed, split};
@@ -11,7 +11,7 @@ use crate::golden::{mend, open, repositories, seed, split};
 /// A shard in memory.
 struct Shard {
     files: BTreeMap<String, Arc<dyn Source>>,
-    primary_terms: bool,
+    mapping: Mapping,
 }
 
 /// A shard with one file in place of its own.
@@ -53,7 +53,7 @@ fn shards() -> Vec<Shard> {
                         Some((name, source))
                     };
                     let files = shard.names().into_iter().filter_map(file).collect();
-                    shards.push(Shard { files, primary_terms: metadata.has_primary_terms() });
+                    shards.push(Shard { files, mapping: metadata.mapping() });
                 }
             }
         }
@@ -99,7 +99,7 @@ fn run(kind: &'static str, documents: bool) -> Run {
         let own = |own: &str| kind == "segments_" || own.trim_start_matches('_') == segment;
         let Ok(infos) = SegmentInfos::read(&changed) else { return };
         for commit in infos.segments.iter().filter(|commit| own(&commit.name)) {
-            let Ok(segment) = Segment::open(&changed, commit, changed.shard.primary_terms) else { continue };
+            let Ok(segment) = Segment::open(&changed, commit, &changed.shard.mapping) else { continue };
             if documents {
                 let mut visited = 0;
                 let read = segment.read(|document| -> Result<(), es_lucene::Error> {

@@ -118,7 +118,7 @@ pub(crate) fn index() -> Run {
                 let metadata = repository.index_metadata(snapshot, index)?;
                 assert!(metadata.shards > 0, "an index without shards");
                 let unreadable = matches!(metadata.verdict(), Verdict::Unreadable(_));
-                let _ = (unreadable, metadata.has_primary_terms(), metadata.doc_type(), metadata.types_with_parent());
+                let _ = (unreadable, metadata.mapping(), metadata.doc_type());
             }
         }
         Ok(())

@@ -18,7 +18,14 @@ const NEEDED: &[&str] =
     &["type", "relations", "scaling_factor", "dims", "dimension", "metrics", "default_metric", "value"];
 
 /// Settings that decide whether an analysis can be built, or a codec and a store be had.
-const ASKED: &[&str] = &["index.analysis.", "index.similarity.", "index.max_ngram_diff", "index.max_shingle_diff", "index.codec", "index.store.type"];
+const ASKED: &[&str] = &[
+    "index.analysis.",
+    "index.similarity.",
+    "index.max_ngram_diff",
+    "index.max_shingle_diff",
+    "index.codec",
+    "index.store.type",
+];
 
 /// So many different analyses are asked about; indices of one kind share theirs.
 const MOST: usize = 50;
@@ -225,7 +232,9 @@ fn ask_types(look: &Look<'_>, fields: &Fields, findings: &mut Findings) -> Resul
         // A field is named by its key; an analyzer, which is looked for before the field is made, by itself.
         let said = |word: &str| words.contains(&format!("[{word}]"));
         let about = |key: &str, check: &str, name: &str| {
-            said(key) || key == "_size" && words.contains("_size") || check == "analysis" && words.contains("analyzer") && said(name)
+            said(key)
+                || key == "_size" && words.contains("_size")
+                || check == "analysis" && words.contains("analyzer") && said(name)
         };
         let named = left.iter().find(|(key, (check, name, _))| about(key, check, name)).map(|(key, _)| key);
         let Some(key) = named.cloned() else {
@@ -236,7 +245,14 @@ fn ask_types(look: &Look<'_>, fields: &Fields, findings: &mut Findings) -> Resul
         // A parameter that is refused is one of a type that is known: older indices may have what new ones may not.
         let unknown = ["No handler for type", "mapper type", "analyzer"].iter().any(|said| words.contains(said));
         if unknown || key == "_size" {
-            refused(look, check, name, seen, &words.replace(&format!("[{key}]"), &format!("[{}]", seen.field)), findings);
+            refused(
+                look,
+                check,
+                name,
+                seen,
+                &words.replace(&format!("[{key}]"), &format!("[{}]", seen.field)),
+                findings,
+            );
         }
     }
 }
@@ -258,15 +274,27 @@ fn ask_analyses(
 ) -> Result<(), Fault> {
     for (settings, indices) in analyses.iter().take(MOST) {
         if let Answer::Refused(words) = simulate(look, settings, &json!({}))? {
-            let about_codec = words.contains("index.codec") || words.contains("index.store.type") || words.contains("store type");
+            let about_codec =
+                words.contains("index.codec") || words.contains("index.store.type") || words.contains("store type");
             let (check, fix) = if about_codec {
-                ("codec", "set it to the default on the source, force-merge, and snapshot again; a store type can be left behind: --ignore-index-setting index.store.type")
+                (
+                    "codec",
+                    "set it to the default on the source, force-merge, and snapshot again; a store type can be left behind: --ignore-index-setting index.store.type",
+                )
             } else {
-                ("analysis", "install the plugin or the file that is missing on every node of the target, and restart it")
+                (
+                    "analysis",
+                    "install the plugin or the file that is missing on every node of the target, and restart it",
+                )
             };
             for index in indices {
                 let among = if indices.len() > 1 { format!(" (so have {})", some(indices)) } else { String::new() };
-                findings.blocker(check, Some(index), format!("{index}: the target refuses its settings: {words}{among}"), fix);
+                findings.blocker(
+                    check,
+                    Some(index),
+                    format!("{index}: the target refuses its settings: {words}{among}"),
+                    fix,
+                );
                 break;
             }
         }
@@ -296,7 +324,10 @@ fn by_lists(look: &Look<'_>, nodes: &[Node], fields: &Fields, findings: &mut Fin
             findings.blocker(
                 "mappings",
                 Some(&seen.index),
-                format!("{}: field {:?} has the type {name:?} of {plugin}, which node {:?} of the target has not", seen.index, seen.field, node.name),
+                format!(
+                    "{}: field {:?} has the type {name:?} of {plugin}, which node {:?} of the target has not",
+                    seen.index, seen.field, node.name
+                ),
                 install,
             );
         }

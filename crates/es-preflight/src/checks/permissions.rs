@@ -96,10 +96,9 @@ fn untried(message: String, findings: &mut Findings) {
 /// Counting is only reading, so it is done: an index that does not exist, or is closed or red, may be counted as well.
 fn counts(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
     let sources = look.indices().map(|(index, _)| index);
-    for (side, lists) in [
-        (look.from, batches(sources)),
-        (look.to, batches(look.wish.pairs.iter().map(|(_, target)| target.as_str()))),
-    ] {
+    for (side, lists) in
+        [(look.from, batches(sources)), (look.to, batches(look.wish.pairs.iter().map(|(_, target)| target.as_str())))]
+    {
         for list in lists {
             match side.cluster.look(&Path::of([list.as_str(), "_count"]).query("terminate_after", "1")) {
                 Err(CallError::Server(error)) if matches!(error.status, 401 | 403) && !error.says("closed") => {
