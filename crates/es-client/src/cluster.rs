@@ -309,6 +309,7 @@ impl Cluster {
             headers.push(("content-type".to_string(), "application/json".to_string()));
         }
         let added = self.door.headers(method.as_str(), &url, &bytes, &headers).map_err(CallError::Fault)?;
+        let secrets = secrets(&added);
         headers.extend(added);
         let mut request = ureq::http::Request::builder().method(method.as_str()).uri(&url);
         for (name, value) in &headers {
@@ -341,6 +342,7 @@ impl Cluster {
         let retry_after =
             answer.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok());
         let bytes = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec().map_err(lost)?;
+        let bytes = without(&secrets, bytes);
         // 408 is _cluster/health that timed out, with a whole answer in the body.
         if status >= 400 && status != 408 {
             let server = self.identity.get().map(Flavour::of);
@@ -353,6 +355,35 @@ impl Cluster {
             Err(error) => Err(CallError::Unusable(format!("HTTP {status}: the answer is not JSON: {error}"))),
         }
     }
+}
+
+/// What of the headers that let a request in no message may show: their values, and the parts that are secret by themselves.
+fn secrets(headers: &[(String, String)]) -> Vec<String> {
+    use base64::Engine as _;
+    let mut all = Vec::new();
+    for (_, value) in headers {
+        all.push(value.clone());
+        let (scheme, rest) = value.split_once(' ').unwrap_or_default();
+        all.push(rest.to_string());
+        if scheme == "Basic"
+            && let Ok(pair) = base64::engine::general_purpose::STANDARD.decode(rest)
+            && let Some((_, password)) = String::from_utf8_lossy(&pair).split_once(':')
+        {
+            all.push(password.to_string());
+        }
+    }
+    // A shorter one is in any text.
+    all.retain(|secret| secret.len() >= 6);
+    all
+}
+
+/// An answer without these: some proxies say back what they were sent, and so does Amazon's complaint about a signature.
+fn without(secrets: &[String], bytes: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8_lossy(&bytes);
+    if !secrets.iter().any(|secret| text.contains(secret)) {
+        return bytes;
+    }
+    secrets.iter().fold(text.into_owned(), |text, secret| text.replace(secret, "(redacted)")).into_bytes()
 }
 
 /// What a failed exchange means: most may pass, TLS and oversized answers will not.
