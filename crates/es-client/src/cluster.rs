@@ -424,3 +424,21 @@ fn pem(file: &std::path::Path, bytes: &[u8]) -> Result<Vec<Certificate<'static>>
     }
     Ok(certificates)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_that_are_said_back_are_taken_out_and_all_else_stays() {
+        // user:pass-word
+        let header = |value: &str| vec![("authorization".to_string(), value.to_string())];
+        let secrets = secrets(&header("Basic dXNlcjpwYXNzLXdvcmQ="));
+        let said = b"authorization: Basic dXNlcjpwYXNzLXdvcmQ=; again dXNlcjpwYXNzLXdvcmQ=, pass-word; x-y: z".to_vec();
+        let left = "authorization: (redacted); again (redacted), (redacted); x-y: z";
+        assert_eq!(String::from_utf8(without(&secrets, said)).unwrap(), left);
+        let other = b"no UTF-8: \xff".to_vec();
+        assert_eq!(without(&secrets, other.clone()), other);
+        assert_eq!(self::secrets(&header("Bearer abc")), ["Bearer abc"], "a short one is in any text");
+    }
+}
