@@ -7,7 +7,8 @@ use super::{Look, text};
 use crate::finding::Findings;
 use crate::side::Node;
 
-const LEAVE: &str = "restore without it: --ignore-index-setting 'index.routing.allocation.*'; or take it off on the source";
+const LEAVE: &str =
+    "restore without it: --ignore-index-setting 'index.routing.allocation.*'; or take it off on the source";
 
 pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
     cluster(look, findings)?;
@@ -77,7 +78,9 @@ fn rules(index: &str, settings: &Map<String, Value>, nodes: &[&Node], findings: 
         findings.blocker(
             "allocation",
             Some(index),
-            format!("{index} has index.routing.allocation.{kind}.{attribute}: {wanted}, and no node of the target fits"),
+            format!(
+                "{index} has index.routing.allocation.{kind}.{attribute}: {wanted}, and no node of the target fits"
+            ),
             LEAVE,
         );
     }

@@ -222,7 +222,8 @@ mod tests {
     }
 
     fn fits(rooms: &[Room], shards: &[(u64, usize)], with_replicas: bool) -> bool {
-        let shards: Vec<Shard> = shards.iter().map(|(bytes, replicas)| Shard { bytes: *bytes, replicas: *replicas }).collect();
+        let shards: Vec<Shard> =
+            shards.iter().map(|(bytes, replicas)| Shard { bytes: *bytes, replicas: *replicas }).collect();
         place(rooms, &shards, with_replicas).fits
     }
 

@@ -67,7 +67,10 @@ fn ilm(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
             findings.blocker(
                 "policies",
                 Some(index),
-                format!("{index} is {} old, and the target's lifecycle policy {policy:?} deletes it at that age", human_duration(age)),
+                format!(
+                    "{index} is {} old, and the target's lifecycle policy {policy:?} deletes it at that age",
+                    human_duration(age)
+                ),
                 leave,
             );
         } else {

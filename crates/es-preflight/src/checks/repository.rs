@@ -111,13 +111,17 @@ fn on_target(name: &str, registered: &Registered, place: Option<&Place>, finding
     match registered.0.get(name) {
         None => findings.ok(
             "repository",
-            format!("{name:?} is not registered on the target yet: es-register-repository will look whether it can read it"),
+            format!(
+                "{name:?} is not registered on the target yet: es-register-repository will look whether it can read it"
+            ),
         ),
         Some(one) if !one.writable => {}
         Some(one) if place.is_some() && one.place.as_ref() == place => findings.blocker(
             "repository",
             None,
-            format!("{name:?} may be written to by the target, where the source writes: two writers destroy a repository"),
+            format!(
+                "{name:?} may be written to by the target, where the source writes: two writers destroy a repository"
+            ),
             fix,
         ),
         Some(_) => findings.warning(
@@ -151,7 +155,11 @@ fn read(side: &Side<'_>, name: &str, registered: &Registered, findings: &mut Fin
         Err(error) => {
             let fault = error.fault(&format!("the {role} cannot read {name:?}"));
             // A target that reaches the place for the first time shows there what its rights are.
-            let where_to = if role == Role::Target { "see docs/errors.md; the target needs to read alone" } else { "see docs/errors.md" };
+            let where_to = if role == Role::Target {
+                "see docs/errors.md; the target needs to read alone"
+            } else {
+                "see docs/errors.md"
+            };
             findings.blocker("repository", None, fault.message, &fault.hint.unwrap_or_else(|| where_to.into()));
         }
     }
