@@ -1,5 +1,6 @@
 //! A cluster that is talked to, one request at a time.
 
+use crate::answer;
 use crate::auth::Door;
 use crate::catalogue::Flavour;
 use crate::config::{Auth, Config};
@@ -359,7 +360,7 @@ impl Cluster {
             let server = self.identity.get().map(Flavour::of);
             return Err(CallError::Server(ServerError { server, retry_after, ..ServerError::decode(status, &bytes) }));
         }
-        match serde_json::from_slice(&bytes) {
+        match answer::decode(&bytes) {
             Ok(json) => Ok(json),
             // A connection closed too early looks like the end of the answer: only the JSON tells.
             Err(error) if error.is_eof() => Err(CallError::Lost { why: "the answer was cut short".into(), sent: true }),

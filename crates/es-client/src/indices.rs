@@ -57,6 +57,15 @@ impl Indices {
             path = path.query("expand_wildcards", "all");
         }
         let states = cluster.get(&path).map_err(|e| e.fault(&what("states")))?;
+        for (part, fits) in
+            [("settings", settings.is_object()), ("aliases", aliases.is_object()), ("states", states.is_array())]
+        {
+            if !fits {
+                // Whatever is no list is no proof that there is no index.
+                return Err(Fault::failed(format!("{}: an answer of another kind", what(part)))
+                    .hint("check the URL; a proxy may be answering"));
+            }
+        }
         Ok(Self::from_answers(&settings, &aliases, &states))
     }
 
@@ -88,7 +97,10 @@ impl Indices {
             );
         }
         for row in states.as_array().into_iter().flatten() {
-            if let Some(info) = row["index"].as_str().and_then(|name| indices.get_mut(name)) {
+            if let Some(name) = row["index"].as_str() {
+                // One that was made since the first request is there too.
+                let unknown = || IndexInfo { hidden: name.starts_with('.'), ..IndexInfo::default() };
+                let info = indices.entry(name.to_string()).or_insert_with(unknown);
                 info.closed = row["status"] == "close";
                 info.health = row["health"].as_str().map(str::to_string);
             }

@@ -105,7 +105,7 @@ impl<'a> Side<'a> {
         match (answer["count"].as_u64(), total, successful) {
             // `failed` is not asked: up to 7.10 it is 0 when a primary is missing.
             (Some(count), Some(total), Some(successful))
-                if total == successful && expected.is_none_or(|e| e == total) =>
+                if total == successful && total > 0 && expected.is_none_or(|e| e == total) =>
             {
                 Tally::Counted(count)
             }

@@ -69,3 +69,49 @@ impl BitSet {
         both
     }
 }
+
+/// A set whose documents are numbered.
+#[derive(Debug, Clone)]
+pub(crate) struct RankedSet {
+    set: BitSet,
+    /// How many documents come before each word.
+    before: Vec<u32>,
+}
+
+impl RankedSet {
+    pub(crate) fn new(set: BitSet) -> Self {
+        let mut before = Vec::with_capacity(set.words.len());
+        let mut sum = 0;
+        for word in &set.words {
+            before.push(sum);
+            sum += word.count_ones();
+        }
+        Self { set, before }
+    }
+
+    /// How many documents of the set come before this one; `None` if it is not in the set.
+    pub(crate) fn rank(&self, document: u32) -> Option<u32> {
+        if !self.set.contains(document) {
+            return None;
+        }
+        let place = (document / 64) as usize;
+        let below = self.set.words.get(place)? & ((1 << (document % 64)) - 1);
+        Some(self.before.get(place)? + below.count_ones())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rank_counts_the_documents_before() {
+        let mut set = BitSet::empty(200);
+        for document in [3, 63, 64, 130, 199] {
+            assert!(set.insert(document));
+        }
+        let ranked = RankedSet::new(set);
+        let ranks: Vec<_> = [3, 63, 64, 65, 130, 199, 200].map(|document| ranked.rank(document)).into();
+        assert_eq!(ranks, [Some(0), Some(1), Some(2), None, Some(3), Some(4), None]);
+    }
+}

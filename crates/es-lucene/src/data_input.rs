@@ -133,6 +133,19 @@ impl<'a> DataInput<'a> {
         Err(self.corrupt("a number of more than nine bytes"))
     }
 
+    /// A zigzag number of at most ten bytes.
+    pub(crate) fn zigzag(&mut self) -> Result<i64> {
+        let mut value = 0;
+        for shift in 0..10 {
+            let byte = self.u8()?;
+            value |= u64::from(byte & 0x7F) << (7 * shift);
+            if byte & 0x80 == 0 {
+                return Ok((value >> 1).cast_signed() ^ -((value & 1).cast_signed()));
+            }
+        }
+        Err(self.corrupt("a number of more than ten bytes"))
+    }
+
     /// A zigzag number; only its end matters.
     pub(crate) fn skip_zigzag(&mut self) -> Result<()> {
         for _ in 0..10 {

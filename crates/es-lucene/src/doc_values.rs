@@ -1,11 +1,11 @@
 //! `.dvm` and `.dvd`: which documents have a value in a field, and how many values there are.
 //!
-//! Values themselves are never read. What the three formats share is here: the walk over the entries
-//! of all fields, each of which must be passed over exactly. What differs is in the module of each.
+//! What three formats share is here: the walk over the entries of all fields, each of which must be passed over exactly.
+//! What differs is in the module of each. Values are read of sorted fields alone: see [`crate::sorted_doc_values`].
 
 use crate::bit_set::BitSet;
-use crate::codec_util::{Checked, base36, check_owner, open, read_header};
-use crate::data_input::{DataInput, Endian};
+use crate::codec_util::{Checked, Header, base36, check_owner, open, read_header};
+use crate::data_input::DataInput;
 use crate::error::{Error, Result};
 use crate::field_infos::{FieldInfo, FieldInfos};
 use crate::segment_infos::SegmentCommitInfo;
@@ -30,6 +30,10 @@ pub(crate) enum DocsWithField {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
     pub(crate) number: u32,
+    /// 0 numeric, 1 binary, 2 sorted, 3 sorted sets, 4 sorted numbers.
+    pub(crate) kind: u8,
+    /// Where it begins in the file, after the kind.
+    pub(crate) at: usize,
     pub(crate) docs: DocsWithField,
     /// Number of values, where the entry begins with it (numeric fields).
     pub(crate) values: Option<u64>,
@@ -65,12 +69,47 @@ fn base_name(commit: &SegmentCommitInfo, field: &FieldInfo) -> Result<(String, S
     Ok((format!("{}_{suffix}", commit.name), suffix))
 }
 
-/// The metadata of the file in which `field` lives.
+/// The metadata of the file in which a field lives, verified.
+pub(crate) struct DocValuesFile {
+    /// Of the metadata.
+    pub(crate) name: String,
+    /// Of the file that holds the values.
+    pub(crate) data_name: String,
+    pub(crate) suffix: String,
+    pub(crate) header: Header,
+    checked: Checked,
+}
+
+impl DocValuesFile {
+    pub(crate) fn open(directory: &dyn Directory, commit: &SegmentCommitInfo, field: &FieldInfo) -> Result<Self> {
+        let (base, suffix) = base_name(commit, field)?;
+        let name = format!("{base}.dvm");
+        let checked = Checked::open(directory, &name)?;
+        let header = read_header(&mut checked.input())?;
+        check_owner(&name, &header, &commit.id, &suffix)?;
+        Ok(Self { name, data_name: format!("{base}.dvd"), suffix, header, checked })
+    }
+
+    /// What follows the header.
+    pub(crate) fn body(&self) -> Result<DataInput<'_>> {
+        let mut input = self.checked.input();
+        read_header(&mut input)?;
+        Ok(input)
+    }
+
+    /// What follows a place that the walk noted.
+    pub(crate) fn input_at(&self, position: usize) -> Result<DataInput<'_>> {
+        let mut input = self.checked.input();
+        input.set_endian(self.header.endian());
+        input.skip(position)?;
+        Ok(input)
+    }
+}
+
+/// What the metadata of a file says about its fields.
 pub(crate) struct DocValues {
-    base: String,
-    suffix: String,
+    file: DocValuesFile,
     layout: Layout,
-    endian: Endian,
     entries: Vec<Entry>,
 }
 
@@ -81,27 +120,23 @@ impl DocValues {
         fields: &FieldInfos,
         field: &FieldInfo,
     ) -> Result<Self> {
-        let (base, suffix) = base_name(commit, field)?;
-        let name = format!("{base}.dvm");
-        let file = Checked::open(directory, &name)?;
-        let mut input = file.input();
-        let header = read_header(&mut input)?;
-        check_owner(&name, &header, &commit.id, &suffix)?;
+        let file = DocValuesFile::open(directory, commit, field)?;
+        let (name, header) = (&file.name, &file.header);
         let (layout, version) = match header.codec.as_str() {
-            lucene70_doc_values::METADATA => lucene70_doc_values::layout(&name, &header),
-            lucene80_doc_values::METADATA => lucene80_doc_values::layout(&name, &header),
-            lucene90_doc_values::METADATA => lucene90_doc_values::layout(&name, &header),
-            _ => Err(header.unknown(&name)),
+            lucene70_doc_values::METADATA => lucene70_doc_values::layout(name, header),
+            lucene80_doc_values::METADATA => lucene80_doc_values::layout(name, header),
+            lucene90_doc_values::METADATA => lucene90_doc_values::layout(name, header),
+            _ => Err(header.unknown(name)),
         }?;
-        let entries = walk(&mut input, layout, version, fields)?;
-        Ok(Self { base, suffix, layout, endian: header.endian(), entries })
+        let entries = walk(&mut file.body()?, layout, version, fields)?;
+        Ok(Self { file, layout, entries })
     }
 
     pub(crate) fn entry(&self, field: &FieldInfo) -> Result<&Entry> {
         self.entries
             .iter()
             .find(|entry| entry.number == field.number)
-            .ok_or_else(|| Error::corrupt(&format!("{}.dvm", self.base), format!("has no entry for {:?}", field.name)))
+            .ok_or_else(|| Error::corrupt(&self.file.name, format!("has no entry for {:?}", field.name)))
     }
 
     /// The documents that have a value in `field`.
@@ -121,10 +156,10 @@ impl DocValues {
             DocsWithField::All => return Ok(BitSet::full(max_doc)),
             DocsWithField::Set { offset, length, dense_rank_power } => (offset, length, dense_rank_power),
         };
-        let name = format!("{}.dvd", self.base);
-        let bytes = checked_range(directory, commit, self, &name, offset, length)?;
-        let mut input = DataInput::new(&name, &bytes);
-        input.set_endian(self.endian);
+        let name = &self.file.data_name;
+        let bytes = checked_range(directory, commit, self, name, offset, length)?;
+        let mut input = DataInput::new(name, &bytes);
+        input.set_endian(self.file.header.endian());
         indexed_disi::read(&mut input, dense_rank_power, max_doc)
     }
 }
@@ -144,7 +179,7 @@ fn checked_range(
     if header.codec != values.layout.data {
         return Err(header.unknown(name));
     }
-    check_owner(name, &header, &commit.id, &values.suffix)?;
+    check_owner(name, &header, &commit.id, &values.file.suffix)?;
     let body = stream.position();
     let end = offset.checked_add(length);
     if offset < body || end.is_none_or(|end| end > stream.body_end()) {
@@ -158,7 +193,7 @@ fn checked_range(
     Ok(bytes)
 }
 
-fn walk(input: &mut DataInput<'_>, layout: Layout, version: u32, fields: &FieldInfos) -> Result<Vec<Entry>> {
+pub(crate) fn walk(input: &mut DataInput<'_>, layout: Layout, version: u32, fields: &FieldInfos) -> Result<Vec<Entry>> {
     let mut entries: Vec<Entry> = Vec::new();
     loop {
         let number = input.i32()?;
@@ -173,6 +208,7 @@ fn walk(input: &mut DataInput<'_>, layout: Layout, version: u32, fields: &FieldI
         if field.skip_index_type != 0 {
             input.skip(layout.skip_index)?;
         }
+        let at = input.position();
         let mut walker = Walker { input, layout, docs: None };
         let values = match kind {
             0 => Some(walker.numeric()?),
@@ -194,7 +230,7 @@ fn walk(input: &mut DataInput<'_>, layout: Layout, version: u32, fields: &FieldI
             }
         };
         let docs = walker.docs.unwrap_or(DocsWithField::None);
-        entries.push(Entry { number: field.number, docs, values });
+        entries.push(Entry { number: field.number, kind, at, docs, values });
     }
     input.expect_end()?;
     Ok(entries)

@@ -1,6 +1,6 @@
 //! From Lucene documents to documents as the server's users know them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bit_set::BitSet;
 use crate::compound::CompoundDirectory;
@@ -11,6 +11,7 @@ use crate::field_infos::FieldInfos;
 use crate::live_docs;
 use crate::segment_info::SegmentInfo;
 use crate::segment_infos::SegmentCommitInfo;
+use crate::sorted_doc_values::SortedDocValues;
 use crate::source::{Directory, Source};
 use crate::uid;
 
@@ -25,10 +26,22 @@ pub struct Document<'a> {
     pub doc_type: Option<&'a str>,
     /// Its routing, if it was given one.
     pub routing: Option<&'a str>,
+    /// The id of its parent, if it has one: indices created before 6.0.
+    pub parent: Option<&'a str>,
     /// The bytes the client sent, if they were kept.
     pub source: Option<&'a [u8]>,
     /// What the server kept for recoveries where `_source` is reduced or absent.
     pub recovery_source: Option<&'a [u8]>,
+}
+
+/// What has to be known of an index to read its segments.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mapping {
+    /// Whether every document and no nested object has a primary term: the index was created on 6.1 or later. Then both
+    /// are counted and compared.
+    pub primary_terms: bool,
+    /// Types whose documents have parents, and the type of those: indices created before 6.0.
+    pub parents: Vec<(String, String)>,
 }
 
 /// What became of the Lucene documents of a segment.
@@ -58,10 +71,18 @@ pub struct Segment {
     soft_deleted: u32,
     /// Number of values of `_primary_term`, which documents have and nested objects have not.
     primary_terms: Option<u64>,
+    parents: Vec<Parents>,
     data_name: String,
     data: Arc<dyn Source>,
     /// `.fdm` may lie in the compound file.
     metadata: Metadata,
+}
+
+/// The parents of the documents of one type.
+struct Parents {
+    doc_type: String,
+    /// Ids of parents; they are looked up while documents are read, which changes what is held of the file.
+    ids: Mutex<SortedDocValues>,
 }
 
 /// The one more file that stored fields need.
@@ -94,10 +115,7 @@ const MAX_FIELD_NUMBER: u32 = 1 << 24;
 
 impl Segment {
     /// Opens a segment: everything but its documents is read and checked.
-    ///
-    /// `primary_terms` says whether the index was created on 6.1 or later, where every document and no
-    /// nested object has a primary term: then both are counted and compared.
-    pub fn open(directory: &dyn Directory, commit: &SegmentCommitInfo, primary_terms: bool) -> Result<Self> {
+    pub fn open(directory: &dyn Directory, commit: &SegmentCommitInfo, mapping: &Mapping) -> Result<Self> {
         let info = SegmentInfo::read(directory, commit)?;
         let compound = if info.compound { Some(CompoundDirectory::read(directory, commit)?) } else { None };
         let files: &dyn Directory = match &compound {
@@ -130,7 +148,8 @@ impl Segment {
                 ));
             }
         }
-        let primary_terms = if primary_terms { count_primary_terms(files, commit, &fields)? } else { None };
+        let primary_terms = if mapping.primary_terms { count_primary_terms(files, commit, &fields)? } else { None };
+        let parents = parents(files, commit, &fields, &mapping.parents, info.max_doc)?;
         let (data_name, data) = open_data(files, commit)?;
         let metadata = format!("{}.fdm", commit.name);
         let metadata = Metadata(files.open(&metadata).map(|source| (metadata, source)));
@@ -141,6 +160,7 @@ impl Segment {
             live,
             soft_deleted,
             primary_terms,
+            parents,
             data_name,
             data,
             metadata,
@@ -183,6 +203,7 @@ impl Segment {
             self.data.as_ref(),
         )?;
         let mut id = String::new();
+        let mut parent = String::new();
         let mut counts = Counts { stored_bytes: self.data.size(), ..Counts::default() };
         let mut roots = 0;
         while let Some(chunk) = reader.next_chunk()? {
@@ -211,11 +232,13 @@ impl Segment {
                     Identity::Plain => (None, id.as_str()),
                     Identity::Typed(name) => (Some(name), &id[name.len() + 1..]),
                 };
+                let has_parent = self.parent(number, doc_type, &mut parent)?;
                 visit(Document {
                     number,
                     id,
                     doc_type,
                     routing: stored.routing,
+                    parent: has_parent.then_some(parent.as_str()),
                     source: stored.source,
                     recovery_source: stored.recovery_source,
                 })?;
@@ -232,6 +255,21 @@ impl Segment {
         counts.deleted = u64::from(self.commit.deleted);
         counts.soft_deleted = u64::from(self.soft_deleted);
         Ok(counts)
+    }
+
+    /// Puts the id of a document's parent into `parent`; false if it has none.
+    fn parent(&self, number: u32, doc_type: Option<&str>, parent: &mut String) -> Result<bool> {
+        let Some(parents) = self.parents.iter().find(|parents| doc_type == Some(&*parents.doc_type)) else {
+            return Ok(false);
+        };
+        let mut ids = parents.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        // Servers take the empty id for none, too.
+        let Some(id) = ids.get(number)?.filter(|id| !id.is_empty()) else {
+            return Ok(false);
+        };
+        parent.clear();
+        parent.push_str(id);
+        Ok(true)
     }
 
     /// The fields we know of one Lucene document.
@@ -330,6 +368,27 @@ fn roles(fields: &FieldInfos, commit: &SegmentCommitInfo) -> Result<Vec<Role>> {
         };
     }
     Ok(roles)
+}
+
+/// Opens the values that say which parent a document has: a field of its own for each type of parents, which parents
+/// have too, with their own id.
+fn parents(
+    files: &dyn Directory,
+    commit: &SegmentCommitInfo,
+    fields: &FieldInfos,
+    types: &[(String, String)],
+    max_doc: u32,
+) -> Result<Vec<Parents>> {
+    let mut parents = Vec::new();
+    for (doc_type, parent_type) in types {
+        let name = format!("_parent#{parent_type}");
+        // A segment may hold no document of these types.
+        if let Some(field) = fields.by_name(&name).filter(|field| field.doc_values_type != 0) {
+            let ids = SortedDocValues::read(files, commit, fields, field, max_doc)?;
+            parents.push(Parents { doc_type: doc_type.clone(), ids: Mutex::new(ids) });
+        }
+    }
+    Ok(parents)
 }
 
 fn soft_deletes(

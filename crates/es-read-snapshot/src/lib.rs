@@ -11,7 +11,7 @@ mod read;
 
 use clap::Args as ClapArgs;
 use es_aws::CredentialSource;
-use es_cli::{Exit, Fault, Io};
+use es_cli::{Exit, Fault, Io, write_whole};
 use es_repository::{ErrorKind, ObjectOptions, Options, Repository, S3Credentials};
 use serde_json::json;
 use std::collections::HashSet;
@@ -94,10 +94,6 @@ pub struct Args {
     #[arg(long)]
     without_vectors: bool,
 
-    /// Take the routing of a child document of 5.x for its parent
-    #[arg(long)]
-    parent_from_routing: bool,
-
     /// Do not look for documents of one index that have one id (eight bytes of memory a document)
     #[arg(long)]
     allow_duplicate_ids: bool,
@@ -151,6 +147,13 @@ pub(crate) enum Format {
     Bulk,
     /// One line with the document alone
     Source,
+}
+
+/// Parsers of what comes from outside, for fuzzing.
+#[doc(hidden)]
+pub mod parsers {
+    pub use crate::fields::Fields;
+    pub use crate::one_line::append as one_line;
 }
 
 /// The tool's command line.
@@ -239,7 +242,7 @@ fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
     if let Some(path) = &args.record {
         let record = record(repository, args, &plan, &outcome, io, exit);
         let text = format!("{record}\n");
-        std::fs::write(path, text).map_err(|error| Fault::failed(format!("{}: {error}", path.display())))?;
+        write_whole(path, text.as_bytes())?;
     }
     Ok(exit)
 }

@@ -1,7 +1,7 @@
 //! `--list` and `--metadata`: what a repository holds, without reading documents.
 
 use es_cli::{Exit, Fault, Io};
-use es_lucene::{Segment, SegmentInfos};
+use es_lucene::{Mapping, Segment, SegmentInfos};
 use es_repository::Repository;
 use serde_json::{Value, json};
 
@@ -97,7 +97,7 @@ fn shards(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fau
                 let commit = SegmentInfos::read(&files).map_err(lucene)?;
                 let (mut documents, mut stored) = (0, 0);
                 for segment in &commit.segments {
-                    let open = Segment::open(&files, segment, false).map_err(lucene)?;
+                    let open = Segment::open(&files, segment, &Mapping::default()).map_err(lucene)?;
                     let dead = segment.deleted + segment.soft_deleted.unwrap_or(0);
                     documents += u64::from(open.max_doc().saturating_sub(dead));
                     stored += open.stored_bytes();

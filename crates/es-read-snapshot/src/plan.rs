@@ -1,6 +1,7 @@
 //! What is to be read: a snapshot, its indices, their shards.
 
 use es_cli::{Exit, Fault, Io};
+use es_lucene::Mapping;
 use es_repository::{IndexEntry, IndexMetadata, Repository, SnapshotEntry, SnapshotInfo, Verdict};
 
 use crate::{Args, fault};
@@ -11,8 +12,8 @@ pub(crate) struct Index<'a> {
     pub(crate) metadata: IndexMetadata,
     /// The type that lines name where ids carry none.
     pub(crate) doc_type: Option<String>,
-    /// Types whose documents have parents: those are their routing.
-    pub(crate) child_types: Vec<String>,
+    /// What has to be known to read its segments.
+    pub(crate) mapping: Mapping,
     /// Whether two documents can have one id: of two types, or on two shards by a routing of their own.
     pub(crate) ids_may_repeat: bool,
 }
@@ -132,19 +133,11 @@ pub(crate) fn plan<'a>(repository: &'a Repository, args: &Args, io: &mut Io) -> 
     for entry in choose(repository, snapshot, &info, &args.indices)? {
         let metadata = repository.index_metadata(snapshot, entry).map_err(|error| fault(&error))?;
         check(&metadata, args, io)?;
-        let child_types: Vec<String> = metadata.types_with_parent().into_iter().map(str::to_owned).collect();
-        if !child_types.is_empty() && !args.parent_from_routing {
-            return Err(Fault::failed(format!(
-                "index {:?}: documents of type {} have parents, which are not stored with them",
-                metadata.name,
-                child_types.join(", ")
-            ))
-            .hint("if no child was given a routing of its own, its routing is its parent: --parent-from-routing"));
-        }
+        let mapping = metadata.mapping();
         let doc_type = if typed { Some(metadata.doc_type().unwrap_or("_doc").to_owned()) } else { None };
         let types = metadata.mapping_types().keys().filter(|name| *name != "_default_").count();
         let ids_may_repeat = !args.allow_duplicate_ids && (types > 1 || metadata.shards > 1);
-        indices.push(Index { entry, metadata, doc_type, child_types, ids_may_repeat });
+        indices.push(Index { entry, metadata, doc_type, mapping, ids_may_repeat });
     }
     let mut plan = Plan { snapshot, info, indices, shards: Vec::new(), missing: Vec::new() };
     plan.choose_shards(args)?;

@@ -241,7 +241,7 @@ impl Work<'_> {
         commit: &SegmentCommitInfo,
     ) -> Result<(), Fault> {
         let index = &self.plan.indices[shard.index];
-        let segment = Segment::open(files, commit, index.metadata.has_primary_terms()).map_err(lucene)?;
+        let segment = Segment::open(files, commit, &index.mapping).map_err(lucene)?;
         let mut printer = Printer {
             work: self,
             index,
@@ -339,12 +339,12 @@ impl Printer<'_, '_> {
         match self.work.format {
             Format::Jsonl => {
                 self.lines.push(b'{');
-                self.meta(document)?;
+                self.meta(document);
                 self.lines.extend_from_slice(b",\"_source\":");
             }
             Format::Bulk => {
                 self.lines.extend_from_slice(b"{\"index\":{");
-                self.bulk_meta(document)?;
+                self.bulk_meta(document);
                 self.lines.extend_from_slice(b"}}\n");
             }
             Format::Source => {}
@@ -387,7 +387,7 @@ impl Printer<'_, '_> {
     }
 
     /// `_index`, `_type`, `_id`, `_routing`, `_parent`, without braces.
-    fn meta(&mut self, document: &Document<'_>) -> Result<(), Fault> {
+    fn meta(&mut self, document: &Document<'_>) {
         let lines = &mut self.lines;
         lines.extend_from_slice(b"\"_index\":");
         one_line::quote(&self.index.metadata.name, lines);
@@ -402,28 +402,16 @@ impl Printer<'_, '_> {
             lines.extend_from_slice(b",\"_routing\":");
             one_line::quote(routing, lines);
         }
-        if let Some(parent) = self.parent(document)? {
-            self.lines.extend_from_slice(b",\"_parent\":");
-            one_line::quote(parent, &mut self.lines);
+        if let Some(parent) = document.parent {
+            lines.extend_from_slice(b",\"_parent\":");
+            one_line::quote(parent, lines);
         }
-        Ok(())
-    }
-
-    /// The parent of a document of 5.x whose type has one.
-    fn parent<'d>(&self, document: &Document<'d>) -> Result<Option<&'d str>, Fault> {
-        if !document.doc_type.is_some_and(|own| self.index.child_types.iter().any(|child| child == own)) {
-            return Ok(None);
-        }
-        let parent = document
-            .routing
-            .ok_or_else(|| Fault::failed(format!("document {:?} has neither parent nor routing", document.id)))?;
-        Ok(Some(parent))
     }
 
     /// As `_bulk` spells it: servers through 6.x refuse lines without a type, and only they know parents, for indices of 5.x.
-    fn bulk_meta(&mut self, document: &Document<'_>) -> Result<(), Fault> {
+    fn bulk_meta(&mut self, document: &Document<'_>) {
         let typed = self.work.target_major < 7;
-        let parent = if self.work.target_major < 6 { self.parent(document)? } else { None };
+        let parent = document.parent.filter(|_| self.work.target_major < 6);
         let lines = &mut self.lines;
         lines.extend_from_slice(b"\"_index\":");
         one_line::quote(&self.index.metadata.name, lines);
@@ -442,7 +430,6 @@ impl Printer<'_, '_> {
             lines.extend_from_slice(b",\"parent\":");
             one_line::quote(parent, lines);
         }
-        Ok(())
     }
 
     fn flush(&mut self) -> Result<(), Fault> {

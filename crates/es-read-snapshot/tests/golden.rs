@@ -51,7 +51,7 @@ fn documents_are_those_of_the_server() {
     for server in servers() {
         for snapshot in ["one", "two"] {
             let expected = fs::read(golden().join(format!("{server}-{snapshot}.jsonl"))).unwrap();
-            let arguments = ["--snapshot", snapshot, "--indices", READABLE, "--parent-from-routing", "--quiet"];
+            let arguments = ["--snapshot", snapshot, "--indices", READABLE, "--quiet"];
             let output = tool(&golden().join(&server), &arguments);
             assert_eq!(text(&output.stderr), "", "{server} {snapshot}");
             assert_eq!(output.status.code(), Some(0), "{server} {snapshot}");
@@ -85,13 +85,6 @@ fn an_index_without_source_is_refused_before_anything_is_printed() {
 }
 
 #[test]
-fn parents_of_5x_are_not_guessed_unasked() {
-    let output = tool(&golden().join("elasticsearch-5.5.2"), &["--snapshot", "one", "--indices", "family"]);
-    assert_eq!((output.status.code(), text(&output.stdout)), (Some(3), ""));
-    assert!(text(&output.stderr).contains("hint: if no child was given a routing of its own"));
-}
-
-#[test]
 fn what_is_not_there_is_the_answer_no() {
     let root = golden().join("elasticsearch-7.10.2");
     for (arguments, message) in [
@@ -103,6 +96,20 @@ fn what_is_not_there_is_the_answer_no() {
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""), "{arguments:?}");
         assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
     }
+}
+
+#[test]
+fn a_path_is_told_as_the_url_it_should_be() {
+    let output = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
+        .env_clear()
+        .args(["--repository", "/mnt/my backup", "--list", "snapshots"])
+        .output()
+        .unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+    assert_eq!(
+        text(&output.stderr),
+        "es-read-snapshot: \"/mnt/my backup\" is no URL\nes-read-snapshot: hint: a directory is file:///mnt/my%20backup\n"
+    );
 }
 
 #[test]
@@ -141,7 +148,7 @@ fn bulk_names_types_and_parents_to_servers_that_need_them() {
     let root = golden().join("elasticsearch-5.5.2");
     let actions = |major, index: &str| {
         let arguments = ["--snapshot", "one", "--indices", index, "--format", "bulk", "--target-major", major];
-        let output = tool(&root, &[&arguments[..], &["--parent-from-routing"]].concat());
+        let output = tool(&root, &arguments);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         text(&output.stdout)
             .lines()

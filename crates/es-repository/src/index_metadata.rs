@@ -1,5 +1,6 @@
 //! `IndexMetadata`: settings, mappings and aliases of an index, and whether its documents can be read.
 
+use es_lucene::Mapping;
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
@@ -88,20 +89,17 @@ impl IndexMetadata {
         self.mapping_types.keys().find(|name| *name != "_default_").map(String::as_str)
     }
 
-    /// Types of 5.x whose documents have parents of another type.
+    /// What has to be known to read the segments.
     #[must_use]
-    pub fn types_with_parent(&self) -> Vec<&str> {
-        self.mapping_types
-            .iter()
-            .filter(|(_, mapping)| mapping.get("_parent").is_some_and(|parent| parent.get("type").is_some()))
-            .map(|(name, _)| name.as_str())
-            .collect()
-    }
-
-    /// Whether every document, and no nested object, has a primary term: indices created on 6.1 or later.
-    #[must_use]
-    pub fn has_primary_terms(&self) -> bool {
-        self.version_created().is_some_and(|version| version >= 6_010_099)
+    pub fn mapping(&self) -> Mapping {
+        let parents = self.mapping_types.iter().filter_map(|(name, mapping)| {
+            let parent = mapping.get("_parent")?.get("type")?.as_str()?;
+            Some((name.clone(), parent.to_owned()))
+        });
+        Mapping {
+            primary_terms: self.version_created().is_some_and(|version| version >= 6_010_099),
+            parents: parents.collect(),
+        }
     }
 
     /// As the server prints it at `GET /INDEX`.

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use es_lucene::{Directory, Segment, SegmentInfos, Source};
+use es_lucene::{Directory, Mapping, Segment, SegmentInfos, Source};
 use es_repository::{Options, Repository, Verdict};
 
 fn repositories() -> Vec<PathBuf> {
@@ -41,12 +41,15 @@ fn copy(from: &Path) -> (tempfile::TempDir, Vec<PathBuf>) {
     (to, list)
 }
 
-fn segments(files: &dyn Directory, primary_terms: bool, list: &mut Vec<String>) -> Result<(), es_lucene::Error> {
+fn segments(files: &dyn Directory, mapping: &Mapping, list: &mut Vec<String>) -> Result<(), es_lucene::Error> {
     for commit in SegmentInfos::read(files)?.segments {
-        let segment = Segment::open(files, &commit, primary_terms)?;
+        let segment = Segment::open(files, &commit, mapping)?;
         segment.read(|document| -> Result<(), es_lucene::Error> {
             let source = document.source.map(crc32fast::hash);
-            list.push(format!("{} {:?} {:?} {source:?}", document.id, document.doc_type, document.routing));
+            list.push(format!(
+                "{} {:?} {:?} {:?} {source:?}",
+                document.id, document.doc_type, document.routing, document.parent
+            ));
             Ok(())
         })?;
     }
@@ -70,7 +73,7 @@ fn read(root: &Path) -> Result<Vec<String>, es_repository::Error> {
                     continue;
                 }
                 let files = repository.shard(snapshot, index, shard)?;
-                segments(&files, metadata.has_primary_terms(), &mut list)?;
+                segments(&files, &metadata.mapping(), &mut list)?;
             }
         }
     }
@@ -201,7 +204,7 @@ fn no_forged_file_panics() {
                 for _ in 0..12 {
                     let (place, value) = (random(&mut state), u8::try_from(random(&mut state) % 256).unwrap());
                     let forged = Forged { inner: &files, file: file.clone(), place, value };
-                    let _ = segments(&forged, metadata.has_primary_terms(), &mut Vec::new());
+                    let _ = segments(&forged, &metadata.mapping(), &mut Vec::new());
                 }
             }
         }
@@ -246,8 +249,7 @@ fn an_unknown_format_is_named_never_passed_over() {
                     continue;
                 }
                 kinds += 1;
-                let error =
-                    segments(&Renamed(&files, kind), metadata.has_primary_terms(), &mut Vec::new()).unwrap_err();
+                let error = segments(&Renamed(&files, kind), &metadata.mapping(), &mut Vec::new()).unwrap_err();
                 let text = error.to_string();
                 assert!(text.contains(kind) && text.contains("\"Nova"), "{}: {text}", path.display());
                 assert_eq!(error.kind(), es_lucene::ErrorKind::Unknown, "{text}");
