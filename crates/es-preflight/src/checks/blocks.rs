@@ -6,18 +6,16 @@ use super::{Look, is_on};
 use crate::finding::{Findings, Level};
 
 pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
-    for (key, stops) in [
-        ("cluster.blocks.read_only", "nothing can be restored"),
-        ("cluster.blocks.read_only_allow_delete", "nothing can be restored"),
-        ("cluster.blocks.create_index", "no index can be made"),
+    let off =
+        "take it off: curl -XPUT \"$ES_TARGET_URL/_cluster/settings\" with the setting null, persistent and transient";
+    for (key, level, why) in [
+        ("cluster.blocks.read_only", Level::Blocker, "nothing can be registered or restored"),
+        ("cluster.blocks.read_only_allow_delete", Level::Blocker, "nothing can be registered or restored"),
+        // OpenSearch sets it by itself. It stops new indices, and no restore (seen on 2.19.6).
+        ("cluster.blocks.create_index", Level::Warning, "so it is where every disk is past its high watermark"),
     ] {
         if look.to.is_set(key, findings)? {
-            findings.blocker(
-                "blocks",
-                None,
-                format!("{key} is set on the target: {stops}"),
-                "take it off: curl -XPUT \"$ES_TARGET_URL/_cluster/settings\" with the setting null, persistent and transient",
-            );
+            findings.add("blocks", level, None, format!("{key} is set on the target: {why}"), Some(off));
         }
     }
     let keep = "leave it behind: --ignore-index-setting 'index.blocks.*'; or take it off on the source";

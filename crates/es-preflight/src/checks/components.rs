@@ -10,6 +10,10 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Faul
         let role = side.role();
         let Some(nodes) = side.nodes(findings)? else { continue };
         let Some(kind) = kind.filter(|kind| ["s3", "gcs", "azure", "hdfs"].contains(kind)) else { continue };
+        // Every domain of Amazon's has it, whatever it lists.
+        if kind == "s3" && side.cluster.is_signed_for() {
+            continue;
+        }
         let (plugin, class) = (format!("repository-{kind}"), format!(".repositories.{kind}."));
         for node in nodes.iter().filter(|node| !node.has(&plugin, &class)) {
             findings.blocker(

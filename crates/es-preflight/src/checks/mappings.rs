@@ -10,7 +10,7 @@ use es_client::{CallError, Path, batches};
 use serde_json::{Map, Value, json};
 
 use super::{Look, some, text};
-use crate::finding::Findings;
+use crate::finding::{Findings, Level};
 use crate::side::Node;
 
 /// Parameters without which a field of some type cannot be made.
@@ -26,6 +26,9 @@ const ASKED: &[&str] = &[
     "index.codec",
     "index.store.type",
 ];
+
+/// A priority that no template of anybody's has.
+const HIGHEST: u32 = 2_147_000_000;
 
 /// So many different analyses are asked about; indices of one kind share theirs.
 const MOST: usize = 50;
@@ -181,8 +184,8 @@ fn analyses<'l>(look: &'l Look<'_>) -> Vec<(Map<String, Value>, Vec<&'l str>)> {
 /// What the target says to a template; none where it would take it, or `Err` where it may not or cannot be asked.
 fn simulate(look: &Look<'_>, settings: &Map<String, Value>, mappings: &Value) -> Result<Answer, Fault> {
     let template = json!({"settings": settings, "mappings": mappings});
-    // Nothing that exists has such a name, so that no other template is in question.
-    let body = json!({"index_patterns": ["es-preflight-simulated-*"], "template": template});
+    // Two templates of one priority may not fit one name, and another may fit every name.
+    let body = json!({"index_patterns": ["es-preflight-simulated-*"], "priority": HIGHEST, "template": template});
     match look.to.cluster.read(&Path::of(["_index_template", "_simulate"]), Some(&body)) {
         Ok(_) => Ok(Answer::Taken),
         Err(CallError::Server(error)) if error.status == 400 && error.says("simulate_template") => {
@@ -274,9 +277,8 @@ fn ask_analyses(
 ) -> Result<(), Fault> {
     for (settings, indices) in analyses.iter().take(MOST) {
         if let Answer::Refused(words) = simulate(look, settings, &json!({}))? {
-            let about_codec =
-                words.contains("index.codec") || words.contains("index.store.type") || words.contains("store type");
-            let (check, fix) = if about_codec {
+            let says = |said: &[&str]| said.iter().any(|one| words.contains(one));
+            let (check, fix) = if says(&["index.codec", "index.store.type", "store type"]) {
                 (
                     "codec",
                     "set it to the default on the source, force-merge, and snapshot again; a store type can be left behind: --ignore-index-setting index.store.type",
@@ -287,16 +289,15 @@ fn ask_analyses(
                     "install the plugin or the file that is missing on every node of the target, and restart it",
                 )
             };
-            for index in indices {
-                let among = if indices.len() > 1 { format!(" (so have {})", some(indices)) } else { String::new() };
-                findings.blocker(
-                    check,
-                    Some(index),
-                    format!("{index}: the target refuses its settings: {words}{among}"),
-                    fix,
-                );
-                break;
-            }
+            let lacks = check == "codec" || says(&["Unknown ", "failed to find", "IOException", "_path"]);
+            let (level, what) = if lacks {
+                (Level::Blocker, "the target refuses what they need")
+            } else {
+                // A rule for new indices, such as the widest n-gram: one that was made before it may be restored all the same.
+                (Level::Warning, "the target would refuse a new index with their settings")
+            };
+            let message = format!("{}: {what}: {words}", some(indices));
+            findings.add(check, level, indices.first().copied(), message, Some(fix));
         }
     }
     if analyses.len() > MOST {
@@ -314,10 +315,30 @@ fn ask_analyses(
 /// What the lists of plugins and modules say, where the target cannot be asked.
 fn by_lists(look: &Look<'_>, nodes: &[Node], fields: &Fields, findings: &mut Findings) {
     let install = "install it on every node of the target, and restart it";
+    // Every node has this one: where it is not listed, neither are others.
+    if !nodes.iter().all(|node| node.has("transport-netty4", "Netty4")) {
+        findings.warning(
+            "mappings",
+            None,
+            "not checked: the target's nodes do not list their modules".into(),
+            "see by hand that the target has the field types and analysis of the indices",
+        );
+        return;
+    }
     for (name, seen) in &fields.types {
         let Some((_, plugin, class)) = TYPES.iter().find(|(kind, ..)| kind == name) else { continue };
         // Elasticsearch 5.x has the types of mapper-extras in its core.
         if *plugin == "mapper-extras" && !look.to.version.opensearch && look.to.version.major < 6 {
+            continue;
+        }
+        // OpenSearch has some of these types by itself, more with each version.
+        if *plugin == "x-pack-core" && look.to.version.opensearch {
+            findings.warning(
+                "mappings",
+                Some(&seen.index),
+                format!("{}: field {:?} has the type {name:?}, which OpenSearch may not have", seen.index, seen.field),
+                "let the user ask for POST _index_template/_simulate on the target, or try it on an index there",
+            );
             continue;
         }
         if let Some(node) = nodes.iter().find(|node| !node.has(plugin, class)) {

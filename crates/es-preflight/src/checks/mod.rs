@@ -52,6 +52,8 @@ pub(crate) struct Look<'a> {
     to: &'a Side<'a>,
     wish: &'a Move<'a>,
     settings: Settings,
+    /// The name that each index will have.
+    targets: BTreeMap<&'a str, &'a str>,
     /// Whether source and target are one cluster.
     same: bool,
 }
@@ -59,7 +61,8 @@ pub(crate) struct Look<'a> {
 impl<'a> Look<'a> {
     pub(crate) fn of(from: &'a Side<'a>, to: &'a Side<'a>, wish: &'a Move<'a>) -> Result<Self, Fault> {
         let same = from.cluster.identity()?.cluster_uuid == to.cluster.identity()?.cluster_uuid;
-        Ok(Self { from, to, wish, settings: settings(from, wish)?, same })
+        let targets = wish.pairs.iter().map(|(index, target)| (index.as_str(), target.as_str())).collect();
+        Ok(Self { from, to, wish, settings: settings(from, wish)?, targets, same })
     }
 
     /// Indices that are to be moved and exist, with their settings.
@@ -69,7 +72,7 @@ impl<'a> Look<'a> {
 
     /// The name that an index will have.
     fn target_of(&self, index: &str) -> Option<&str> {
-        self.wish.pairs.iter().find(|(from, _)| from == index).map(|(_, to)| to.as_str())
+        self.targets.get(index).copied()
     }
 }
 

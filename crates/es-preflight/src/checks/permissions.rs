@@ -5,7 +5,7 @@
 //! A refusal for that means yes; 401 and 403 mean no.
 
 use es_cli::Fault;
-use es_client::{CallError, Class, Method, Path, batches};
+use es_client::{CallError, Class, Method, Path, ServerError, batches};
 use serde_json::{Value, json};
 
 use super::Look;
@@ -67,7 +67,7 @@ fn attempt(
 ) -> Result<bool, Fault> {
     let role = side.role();
     match side.cluster.write(method, path, body) {
-        Err(CallError::Server(error)) if matches!(error.status, 401 | 403) && error.class() != Class::Retry => {
+        Err(CallError::Server(error)) if is_forbidden(&error) => {
             findings.blocker(
                 "permissions",
                 None,
@@ -89,6 +89,12 @@ fn attempt(
     }
 }
 
+/// Blocks, closed indices (5.x) and throttling come as 403 too, and are other checks' matters.
+fn is_forbidden(error: &ServerError) -> bool {
+    let other = ["cluster_block_exception", "index_closed_exception"].contains(&error.kind.as_str());
+    matches!(error.status, 401 | 403) && !other && error.class() != Class::Retry
+}
+
 fn untried(message: String, findings: &mut Findings) {
     findings.warning("permissions", None, message, "run es-preflight again, or look at this by hand");
 }
@@ -101,7 +107,7 @@ fn counts(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
     {
         for list in lists {
             match side.cluster.look(&Path::of([list.as_str(), "_count"]).query("terminate_after", "1")) {
-                Err(CallError::Server(error)) if matches!(error.status, 401 | 403) && !error.says("closed") => {
+                Err(CallError::Server(error)) if is_forbidden(&error) => {
                     findings.blocker(
                         "permissions",
                         None,
