@@ -11,7 +11,7 @@ mod read;
 
 use clap::Args as ClapArgs;
 use es_aws::CredentialSource;
-use es_cli::{Exit, Fault, Io, write_whole};
+use es_cli::{Exit, Fault, Io, record_line, write_whole};
 use es_repository::{ErrorKind, ObjectOptions, Options, Repository, S3Credentials};
 use serde_json::json;
 use std::collections::HashSet;
@@ -241,8 +241,7 @@ fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
     }
     if let Some(path) = &args.record {
         let record = record(repository, args, &plan, &outcome, io, exit);
-        let text = format!("{record}\n");
-        write_whole(path, text.as_bytes())?;
+        write_whole(path, record_line(&record)?.as_bytes())?;
     }
     Ok(exit)
 }
