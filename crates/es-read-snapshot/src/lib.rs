@@ -205,16 +205,17 @@ fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
     let outcome = read::read(repository, &plan, args, ids.as_ref(), io)?;
     io.end_meter();
     io.flush()?;
-    if io.reader_is_gone() {
-        return Ok(Exit::Ok);
-    }
-    repository.still_holds(plan.snapshot).map_err(|error| fault(&error))?;
     let mut exit = Exit::Ok;
     for (shard, reason) in &plan.missing {
         let name = plan.name(*shard);
         let fault = Fault::no(format!("{name} is not in snapshot {:?}: {reason}", plan.snapshot.name));
         exit = exit.worst(io.report(&fault));
     }
+    if io.reader_is_gone() {
+        // What else there is to say is known of a whole reading alone.
+        return Ok(exit);
+    }
+    repository.still_holds(plan.snapshot).map_err(|error| fault(&error))?;
     if let Some(ids) = &ids {
         let mut missing: Vec<&String> = ids.difference(&outcome.found).collect();
         missing.sort();

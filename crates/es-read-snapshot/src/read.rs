@@ -250,7 +250,10 @@ impl Work<'_> {
             raw: Vec::new(),
             ids: index.ids_may_repeat.then(Vec::new),
         };
-        let counts = segment.read(|document| printer.document(&document))?;
+        let counts = match segment.read(|document| printer.document(&document)) {
+            Err(Failure::Stopped) => return Ok(()),
+            read => read?,
+        };
         printer.flush()?;
         if let Some(ids) = printer.ids {
             lock(&self.printed)[shard.index].extend(ids);
@@ -275,6 +278,8 @@ impl Work<'_> {
 
 /// A failure of a segment or of its documents.
 enum Failure {
+    /// Nobody reads any more, or another job has failed and says why.
+    Stopped,
     Lucene(es_lucene::Error),
     Fault(Fault),
 }
@@ -294,6 +299,7 @@ impl From<Fault> for Failure {
 impl From<Failure> for Fault {
     fn from(failure: Failure) -> Self {
         match failure {
+            Failure::Stopped => Self::failed("stopped"),
             Failure::Lucene(error) => lucene(error),
             Failure::Fault(fault) => fault,
         }
@@ -318,7 +324,7 @@ struct Printer<'a, 'b> {
 impl Printer<'_, '_> {
     fn document(&mut self, document: &Document<'_>) -> Result<(), Failure> {
         if self.work.stopped.load(Ordering::Relaxed) {
-            return Err(Fault::failed("stopped").into());
+            return Err(Failure::Stopped);
         }
         if let Some(ids) = self.work.ids {
             if !ids.contains(document.id) {
