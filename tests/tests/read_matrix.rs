@@ -425,6 +425,12 @@ fn fill(node: &Node, random: &mut Random) {
     node.create("m-again", &one, &[("doc", json!({}))]);
     node.put(&mut lines, "m-again", "first", r#"{"before":1}"#);
     node.bulk(&lines);
+    let filtered = json!({"_source": {"includes": ["a*", "b.c"], "excludes": ["ab"]}, "dynamic": false});
+    node.create("m-filtered", &one, &[("doc", filtered)]);
+    for number in 0..30 {
+        let source = r#"{ "a": 1.50, "ab":2,"b": {"c":"x\ny", "d":1},"z":[1, 2]}"#;
+        node.put(&mut lines, "m-filtered", &format!("f{}", number % 20), source);
+    }
     node.create("m-empty", &one, &[]);
     node.flush("m-*");
 }
@@ -516,6 +522,14 @@ fn twins_are_told(location: &Path, wanted: &Lines) -> End {
     must_be(lines.code() == 0 && lines.err() == format!("es-read-snapshot: warning: {text}\n"), lines.err())
 }
 
+/// What a mapping leaves out of `_source` is told.
+fn filtered_sources_are_told(location: &Path) -> End {
+    let output = read(location, &["--snapshot", "one", "--indices", "m-filtered"]);
+    let said = output.err().starts_with("es-read-snapshot: warning: index \"m-filtered\": _source of ")
+        && output.err().ends_with(" leaves fields out: documents come as the server shows them\n");
+    must_be(output.code() == 0 && said && output.out().lines().count() == 20, output.err())
+}
+
 /// Lines of the _bulk API give the same server the same documents again.
 fn bulk_brings_them_back(node: &Node, location: &Path, wanted: &Lines) -> End {
     let major = if node.opensearch { 7 } else { node.major };
@@ -572,6 +586,13 @@ fn without_source(node: &Node) -> Vec<(&'static str, Value, Value, &'static str)
         cases.push(("x-synthetic", json!({"mapping.source.mode": "synthetic"}), json!({}), "_source is synthetic"));
         cases.push(("x-logsdb", json!({"mode": "logsdb", "codec": "default"}), logs, "index.mode is logsdb"));
     }
+    if !node.opensearch && node.since(8, 17) {
+        let settings = json!({"mode": "time_series", "routing_path": ["host"], "codec": "default",
+            "time_series": {"start_time": "2018-01-01T00:00:00Z", "end_time": "2018-02-01T00:00:00Z"}});
+        let host = json!({"type": "keyword", "time_series_dimension": true});
+        let series = json!({"properties": {"@timestamp": {"type": "date"}, "host": host}});
+        cases.push(("x-series", settings, series, "index.mode is time_series"));
+    }
     if !node.opensearch && node.since(9, 2) {
         let vectors = json!({"properties": {"v": {"type": "dense_vector", "dims": 3}}});
         cases.push(("x-vectors", json!({}), vectors, "vectors are excluded from _source"));
@@ -589,9 +610,14 @@ fn indices_without_source_are_refused(node: &Node, location: &Path) -> End {
     for (index, settings, mapping, _) in &cases {
         node.create(index, settings, &[("doc", mapping.clone())]);
         let mut lines = String::new();
-        let source = r#"{"@timestamp":"2018-01-01T00:00:00Z","n":1,"v":[1,2,3]}"#;
-        let own = if *index == "x-logsdb" { "create" } else { "index" };
-        let _ = writeln!(lines, "{}\n{source}", node.action(own, index, "doc", "1", &[]));
+        let source = r#"{"@timestamp":"2018-01-01T00:00:00Z","host":"h","n":1,"v":[1,2,3]}"#;
+        if *index == "x-series" {
+            // The server makes the id itself.
+            let _ = writeln!(lines, "{}\n{source}", json!({"create": {"_index": index}}));
+        } else {
+            let own = if *index == "x-logsdb" { "create" } else { "index" };
+            let _ = writeln!(lines, "{}\n{source}", node.action(own, index, "doc", "1", &[]));
+        }
         node.bulk(&lines);
         node.flush(index);
     }
@@ -720,6 +746,7 @@ fn documents_are_those_that_the_server_shows() {
             score.cell(version, name, same(lines, &output));
         }
         score.cell(version, "formats", special_formats_are_there(&node, &location));
+        score.cell(version, "filtered", filtered_sources_are_told(&location));
         score.cell(version, "closed reader", a_closed_reader_is_quiet(&location));
         score.cell(version, "twins", twins_are_told(&location, &one));
         score.cell(version, "without source", indices_without_source_are_refused(&node, &location));

@@ -74,6 +74,14 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(5..))]
     target_major: u32,
 
+    /// What lines of --format bulk do [default: create for data streams, which take nothing else, and index]
+    #[arg(long, value_name = "OP")]
+    op: Option<Op>,
+
+    /// The index or data stream that lines of --format bulk name [default: each document's own]
+    #[arg(long, value_name = "NAME")]
+    target_index: Option<String>,
+
     /// Only these fields of each document, comma-separated
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     fields: Vec<String>,
@@ -147,6 +155,15 @@ pub(crate) enum Format {
     Bulk,
     /// One line with the document alone
     Source,
+}
+
+/// What a line of the _bulk API does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Op {
+    /// Refuses a document whose id is there
+    Create,
+    /// Replaces a document whose id is there
+    Index,
 }
 
 /// The tool's command line.

@@ -13,7 +13,7 @@ use es_repository::{Repository, ShardFiles};
 use crate::digest::Digest;
 use crate::fields::Fields;
 use crate::plan::{Index, Plan, Shard};
-use crate::{Args, Format, fault, one_line};
+use crate::{Args, Format, Op, fault, one_line};
 
 /// Lines are handed on when there are so many bytes of them.
 const BATCH: usize = 512 << 10;
@@ -349,7 +349,10 @@ impl Printer<'_, '_> {
                 self.lines.extend_from_slice(b",\"_source\":");
             }
             Format::Bulk => {
-                self.lines.extend_from_slice(b"{\"index\":{");
+                self.lines.extend_from_slice(match self.index.bulk.0 {
+                    Op::Create => b"{\"create\":{".as_slice(),
+                    Op::Index => b"{\"index\":{",
+                });
                 self.bulk_meta(document);
                 self.lines.extend_from_slice(b"}}\n");
             }
@@ -420,7 +423,7 @@ impl Printer<'_, '_> {
         let parent = document.parent.filter(|_| self.work.target_major < 6);
         let lines = &mut self.lines;
         lines.extend_from_slice(b"\"_index\":");
-        one_line::quote(&self.index.metadata.name, lines);
+        one_line::quote(&self.index.bulk.1, lines);
         if typed {
             lines.extend_from_slice(b",\"_type\":");
             let doc_type = document.doc_type.or(self.index.doc_type.as_deref()).unwrap_or("_doc");
