@@ -168,3 +168,51 @@ fn what_is_read_over_s3_is_what_lies_in_the_files() {
 
     streams_come_back(&server, &url);
 }
+
+/// Documents that lie in a remote store, or in another snapshot, are not taken for none.
+#[test]
+fn what_lies_elsewhere_is_refused() {
+    let place = tempfile::tempdir().expect("a folder for repositories");
+    let folder = |name: &str| {
+        let folder = place.path().join(name);
+        fs::create_dir_all(&folder).expect("a folder");
+        folder.display().to_string()
+    };
+    let mut settings: Vec<(String, String)> = ["segment", "translog", "state"]
+        .iter()
+        .map(|kind| (format!("node.attr.remote_store.{kind}.repository"), "store".to_owned()))
+        .collect();
+    for (key, value) in [("type", "fs"), ("settings.location", &folder("store"))] {
+        settings.push((format!("node.attr.remote_store.repository.store.{key}"), value.to_owned()));
+    }
+    settings.push(("node.roles".into(), "cluster_manager,data,ingest,warm".into()));
+    settings.push(("node.search.cache.size".into(), "100mb".into()));
+    let options = Options { repository_root: Some(place.path().to_owned()), settings, ..Options::default() };
+    let server = bed::with("opensearch-3.8.0", "remote-opensearch-3.8.0", &options);
+    let settings = json!({"number_of_shards": 1, "number_of_replicas": 0});
+    ask(&server, "PUT", "/plain", Some(&json!({"settings": settings})));
+    bulk(&server, "{\"index\":{\"_index\":\"plain\",\"_id\":\"1\"}}\n{\"n\":1}\n");
+    let wanted = shown(&server, "plain");
+
+    let snapshot = |repository: &str, indices: &str, settings: Value| {
+        ask(&server, "PUT", &format!("/_snapshot/{repository}"), Some(&json!({"type": "fs", "settings": settings})));
+        let what = json!({"indices": indices, "include_global_state": false});
+        let taken = ask(&server, "PUT", &format!("/_snapshot/{repository}/one?wait_for_completion=true"), Some(&what));
+        assert_eq!(taken["snapshot"]["state"], "SUCCESS", "{taken}");
+    };
+    let refused = |repository: &str, why: &str| {
+        let output = read(&format!("file://{}", folder(repository)), &[]).run();
+        output.exit(3).stdout("").stderr_contains(why);
+    };
+    snapshot("whole", "plain", json!({"location": folder("whole")}));
+    assert_eq!(documents(&read(&format!("file://{}", folder("whole")), &[]).run()), wanted);
+    snapshot("shallow", "plain", json!({"location": folder("shallow"), "remote_store_index_shallow_copy": true}));
+    refused("shallow", "snapshot \"one\" is shallow: its documents are in a remote store, not in this repository");
+
+    let mount = json!({"indices": "plain", "storage_type": "remote_snapshot", "include_global_state": false,
+        "rename_pattern": "(.+)", "rename_replacement": "mounted"});
+    ask(&server, "POST", "/_snapshot/whole/one/_restore?wait_for_completion=true", Some(&mount));
+    assert_eq!(shown(&server, "mounted").len(), 1);
+    snapshot("mounts", "mounted", json!({"location": folder("mounts")}));
+    refused("mounts", "index \"mounted\": it is a searchable snapshot: another snapshot holds the documents");
+}
