@@ -187,6 +187,7 @@ fn what_lies_elsewhere_is_refused() {
     }
     settings.push(("node.roles".into(), "cluster_manager,data,ingest,warm".into()));
     settings.push(("node.search.cache.size".into(), "100mb".into()));
+    settings.push(("cluster.remote_store.pinned_timestamps.enabled".into(), "true".into()));
     let options = Options { repository_root: Some(place.path().to_owned()), settings, ..Options::default() };
     let server = bed::with("opensearch-3.8.0", "remote-opensearch-3.8.0", &options);
     let settings = json!({"number_of_shards": 1, "number_of_replicas": 0});
@@ -206,8 +207,13 @@ fn what_lies_elsewhere_is_refused() {
     };
     snapshot("whole", "plain", json!({"location": folder("whole")}));
     assert_eq!(documents(&read(&format!("file://{}", folder("whole")), &[]).run()), wanted);
-    snapshot("shallow", "plain", json!({"location": folder("shallow"), "remote_store_index_shallow_copy": true}));
-    refused("shallow", "snapshot \"one\" is shallow: its documents are in a remote store, not in this repository");
+    for (repository, more) in [("shallow", "remote_store_index_shallow_copy"), ("pinned", "shallow_snapshot_v2")] {
+        let mut settings = json!({"location": folder(repository), "remote_store_index_shallow_copy": true});
+        settings[more] = json!(true);
+        // A snapshot that is pinned to a moment is always of everything.
+        snapshot(repository, if more == "shallow_snapshot_v2" { "*" } else { "plain" }, settings);
+        refused(repository, "snapshot \"one\" is shallow: its documents are in a remote store, not in this repository");
+    }
 
     let mount = json!({"indices": "plain", "storage_type": "remote_snapshot", "include_global_state": false,
         "rename_pattern": "(.+)", "rename_replacement": "mounted"});
