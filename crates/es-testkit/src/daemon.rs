@@ -598,18 +598,23 @@ fn flags(entry: &Entry, home: &Path) -> Result<Vec<String>> {
             "--add-modules=jdk.incubator.vector".to_owned(),
             "--enable-native-access=ALL-UNNAMED".to_owned(),
         ],
-        (Family::Elasticsearch8, 9..) => vec![
-            format!("-Des.nativelibs.path={}", native_libraries(home)?.display()),
-            // Its library is not published, and looking for it in vain switches the other native code off too.
-            "-Dorg.elasticsearch.nativeaccess.enableVectorLibrary=false".to_owned(),
-            "--enable-native-access=ALL-UNNAMED".to_owned(),
-            "--sun-misc-unsafe-memory-access=allow".to_owned(),
-        ],
+        (Family::Elasticsearch8, major) => {
+            let mut flags = vec![
+                format!("-Des.nativelibs.path={}", native_libraries(home)?.display()),
+                // Its library is not published, and looking for it in vain switches the other native code off too.
+                "-Dorg.elasticsearch.nativeaccess.enableVectorLibrary=false".to_owned(),
+                "--enable-native-access=ALL-UNNAMED".to_owned(),
+            ];
+            if major > 8 {
+                flags.push("--sun-misc-unsafe-memory-access=allow".to_owned());
+            }
+            flags
+        }
         _ => Vec::new(),
     })
 }
 
-/// 9.x compresses `best_compression` indices with a libzstd it looks up by this name; the system's own one does.
+/// 8.x and 9.x compress `best_compression` indices with a libzstd that they look up by this name; the system's own one does.
 fn native_libraries(home: &Path) -> Result<PathBuf> {
     let directory = make(&home.join("native"))?;
     let link = directory.join("libzstd.so");
@@ -618,9 +623,10 @@ fn native_libraries(home: &Path) -> Result<PathBuf> {
         .iter()
         .map(|place| Path::new(place).join("libzstd.so.1"))
         .find(|library| library.exists());
-    if let Some(system) = system
-        && !link.exists()
-    {
+    let Some(system) = system else {
+        bail!("no libzstd.so.1, with which 8.x and 9.x compress: install it, e.g. with `apt-get install libzstd1`");
+    };
+    if !link.exists() {
         std::os::unix::fs::symlink(system, link)?;
     }
     Ok(directory)
