@@ -122,6 +122,11 @@ impl<'a> DataInput<'a> {
 
     /// At most nine bytes: Lucene never writes a negative one.
     pub(crate) fn vlong(&mut self) -> Result<u64> {
+        // Most are of one byte.
+        if let Some(byte) = self.bytes.get(self.position).filter(|byte| **byte < 0x80) {
+            self.position += 1;
+            return Ok(u64::from(*byte));
+        }
         let mut value = 0;
         for shift in 0..9 {
             let byte = self.u8()?;
