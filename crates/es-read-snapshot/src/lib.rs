@@ -8,6 +8,7 @@ mod list;
 mod one_line;
 mod plan;
 mod read;
+mod repeated;
 
 use clap::Args as ClapArgs;
 use es_aws::CredentialSource;
@@ -98,7 +99,7 @@ pub struct Args {
     #[arg(long)]
     parent_from_routing: bool,
 
-    /// Do not look for documents of one index that have one id (eight bytes of memory a document)
+    /// Do not look for documents of one index that have one id (they take 16 bytes a document in TMPDIR)
     #[arg(long)]
     allow_duplicate_ids: bool,
 

@@ -5,7 +5,7 @@
 //! comments are dropped.
 
 use es_repository::Tree;
-use memchr::{memchr, memchr2, memchr3, memmem};
+use memchr::{memchr, memchr_iter, memchr2, memchr3, memmem};
 
 const BOM: &[u8] = &[0xEF, 0xBB, 0xBF];
 const SMILE: &[u8] = b":)\n";
@@ -45,14 +45,33 @@ fn json(text: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
     if text.last() != Some(&b'}') && memchr(b'/', text).is_none() {
         return Err("a JSON document that does not end");
     }
-    let plain = memchr2(b'\n', b'\r', text).is_none()
-        && (memchr(b'/', text).is_none()
-            || (memmem::find(text, b"//").is_none() && memmem::find(text, b"/*").is_none()));
+    let plain = memchr2(b'\n', b'\r', text).is_none() && !may_have_comments(text);
     if plain {
         line.extend_from_slice(text);
         return Ok(());
     }
     lex(text, line)
+}
+
+/// Whether a comment may begin somewhere: `//` and `/*` are most often parts of strings.
+fn may_have_comments(text: &[u8]) -> bool {
+    let (mut at, mut in_string) = (0, false);
+    let mut escapes = None;
+    for slash in memchr_iter(b'/', text) {
+        if !matches!(text.get(slash + 1), Some(b'/' | b'*')) {
+            continue;
+        }
+        // Where quotes are escaped, counting them tells nothing.
+        if *escapes.get_or_insert_with(|| memchr(b'\\', text).is_some()) {
+            return true;
+        }
+        in_string ^= memchr_iter(b'"', &text[at..slash]).count() % 2 == 1;
+        at = slash;
+        if !in_string {
+            return true;
+        }
+    }
+    false
 }
 
 /// Copies tokens, drops line breaks and comments between them.
