@@ -65,8 +65,15 @@ class Reading:
         if len(segments) != 1:
             raise SystemExit(f"{len(segments)} segments in place of one")
         store = bed("start", "s3", "--name", "read-s3", "--bucket", "reading")[0]
-        # It keeps objects as plain files: this is what repository-s3 would have written.
-        shutil.copytree(self.root / "files", pathlib.Path(store["root"]) / "reading/base")
+        # As repository-s3 puts them there: of an object that came another way the store hashes all for each request.
+        self.curl = ["curl", "-sS", "-f", "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", "--aws-sigv4", f"aws:amz:{store['region']}:s3",
+                     "--user", f"{store['access_key']}:{store['secret_key']}"]
+        base = f"{store['url']}/reading/base"
+        files = [path for path in (self.root / "files").rglob("*") if path.is_file()]
+        key = lambda path: path.relative_to(self.root / "files")
+        lines = "".join(f'upload-file = "{path}"\nurl = "{base}/{key(path)}"\n' for path in files)
+        subprocess.run([*self.curl, "--config", "-"], input=lines.encode(), check=True, stdout=subprocess.DEVNULL)
+        self.objects = {path.stat().st_size: f"{base}/{key(path)}" for path in files}
         self.files = (f"file://{self.root}/files", [], {})
         keys = {"AWS_ACCESS_KEY_ID": store["access_key"], "AWS_SECRET_ACCESS_KEY": store["secret_key"]}
         flags = ["--endpoint", store["url"], "--region", store["region"], "--path-style"]
@@ -91,6 +98,10 @@ class Reading:
         figures = timed(["sh", "-c", 'out=$1; shift; exec "$@" > "$out"', "sh", str(self.output), *command], dict(os.environ, **keys))
         return figures
 
+    def discarded(self, index):
+        self.fresh()
+        return timed(["sh", "-c", 'exec "$@" > /dev/null', "sh", "es-read-snapshot", "--repository", self.files[0], "--indices", index, "--jobs", "1"])
+
     def checked(self, place, index, jobs, documents):
         """The record of an untimed run."""
         record = self.root / "record.json"
@@ -106,6 +117,10 @@ class Reading:
     def only_decompressed(self, index, jobs):
         self.fresh()
         return timed([self.decompress, self.files[0], SNAPSHOT, index, str(jobs)])
+
+    def only_fetched(self, size):
+        self.fresh()
+        return timed([*self.curl, "-o", "/dev/null", self.objects[size]])
 
 
 def main():
@@ -129,13 +144,17 @@ def measured(reading, arguments):
     record = reading.checked(reading.files, INDEX, 2, reading.documents)
     digest, bytes_out = record["indices"][0]["digest"], record["bytes"]
     stored, fetched = record["indices"][0]["stored_bytes"], record["bytes_fetched"]
-    for place, index, jobs in [(reading.files, INDEX, 1), (reading.s3, INDEX, 2), (reading.files, ONE, 1), (reading.files, ONE, 2)]:
+    for place, index, jobs in [(reading.files, INDEX, 1), (reading.s3, INDEX, 2), (reading.files, ONE, 1), (reading.s3, ONE, 2)]:
         other = reading.checked(place, index, jobs, reading.documents)
         if other["indices"][0]["digest"] != digest:
             raise SystemExit(f"other documents: {index}, {jobs} jobs, {place[0]}")
+    # The one segment is one object.
+    one = other["indices"][0]["stored_bytes"]
 
-    ways = {("S3", INDEX, 2): lambda: reading.read(reading.s3, INDEX, 2)}
+    ways = {("fetched", ONE, 1): lambda: reading.only_fetched(one)}
     for index in (INDEX, ONE):
+        ways["S3", index, 2] = lambda index=index: reading.read(reading.s3, index, 2)
+        ways["discarded", index, 1] = lambda index=index: reading.discarded(index)
         for jobs in CORES:
             ways["read", index, jobs] = lambda index=index, jobs=jobs: reading.read(reading.files, index, jobs)
             ways["only", index, jobs] = lambda index=index, jobs=jobs: reading.only_decompressed(index, jobs)
@@ -151,7 +170,7 @@ def measured(reading, arguments):
 
     wall = {way: statistics.median(run["wall"] for run in own) for way, own in runs.items()}
     cpu = {way: statistics.median(run["cpu"] for run in own) for way, own in runs.items()}
-    memory = max(run["memory"] for way, own in runs.items() if way[0] != "only" for run in own)
+    memory = max(run["memory"] for way, own in runs.items() if way[0] in ("read", "S3") for run in own)
     dump, ours = statistics.median(run["wall"] for run in dumps), wall["read", INDEX, 2]
 
     def row(name, way, beside):
@@ -164,9 +183,14 @@ def measured(reading, arguments):
         row("es-read-snapshot to a file", ("read", INDEX, 2), "1.0x"),
         f"| elasticdump {ELASTICDUMP} to a file, --limit=10000 | {dump:.2f} s ({min(least):.2f}-{max(least):.2f}) "
         f"| {statistics.median(run['cpu'] for run in dumps):.2f} s | {dump / ours:.1f}x |",
-        row("es-read-snapshot from S3 to a file", ("S3", INDEX, 2), f"{wall['S3', INDEX, 2] / ours:.2f}x"),
+        row("es-read-snapshot from S3 to a file", ("S3", INDEX, 2), f"{wall['S3', INDEX, 2] / ours:.2f}x of files"),
+        row("the one segment from S3 to a file", ("S3", ONE, 2), f"{wall['S3', ONE, 2] / wall['read', ONE, 2]:.2f}x of files, "
+            f"{wall['S3', ONE, 2] / wall['fetched', ONE, 1]:.2f}x of only fetching"),
+        row("its object, only fetched by curl", ("fetched", ONE, 1), ""),
     ]
     for index, name in ((INDEX, "5 shards"), (ONE, "one segment")):
+        table.append(row(f"{name}, --jobs 1, to /dev/null", ("discarded", index, 1),
+                         f"{wall['discarded', index, 1] / wall['only', index, 1]:.2f}x of only decompressing"))
         for jobs in CORES:
             table.append(row(f"{name}, --jobs {jobs}", ("read", index, jobs),
                              f"{wall['read', index, jobs] / wall['only', index, jobs]:.2f}x of only decompressing"))

@@ -10,6 +10,7 @@ use crate::codec_util::{Checked, FOOTER_LENGTH, Header, check_owner, compare_che
 use crate::compressing_stored_fields_index::{self as index, Index, Start};
 use crate::data_input::DataInput;
 use crate::error::{Error, Result};
+use crate::lz4::SLACK;
 use crate::segment_infos::SegmentCommitInfo;
 use crate::source::{Directory, Source};
 use crate::stream::Stream;
@@ -300,7 +301,9 @@ pub(crate) fn read_metadata<T>(
 
 impl StoredFieldsReader<'_> {
     /// The next chunk; `None` when every document was read.
-    pub(crate) fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>> {
+    ///
+    /// `room` hears how many bytes are about to come out.
+    pub(crate) fn next_chunk(&mut self, mut room: impl FnMut(u64)) -> Result<Option<Chunk<'_>>> {
         if self.next == self.documents.end {
             return Ok(None);
         }
@@ -325,13 +328,16 @@ impl StoredFieldsReader<'_> {
         if self.counts.iter().zip(&self.lengths).any(empty) {
             return Err(self.stream.corrupt("fields without bytes, or bytes without fields"));
         }
+        let total = self.checked_size(sliced, total)?;
+        room(total as u64);
         self.decompress(sliced, total)?;
         self.next = first + documents;
         self.chunks += 1;
         Ok(Some(Chunk { first, counts: &self.counts, lengths: &self.lengths, raw: &self.raw }))
     }
 
-    fn decompress(&mut self, sliced: bool, total: u64) -> Result<()> {
+    /// The size of a chunk, if it can be. Memory of another size is given back first.
+    fn checked_size(&mut self, sliced: bool, total: u64) -> Result<usize> {
         let usual = 4 * self.chunk_size as usize;
         let Some(total) =
             usize::try_from(total).ok().filter(|_| i32::try_from(total).is_ok() && (sliced || total <= MAX_UNSLICED))
@@ -339,12 +345,16 @@ impl StoredFieldsReader<'_> {
             return Err(self.stream.corrupt(format!("a chunk of {total} bytes")));
         };
         self.raw.clear();
-        if total < usual {
-            // After a huge document: give its memory back.
-            self.raw.shrink_to(usual);
+        let wanted = total.max(usual) + SLACK;
+        if self.raw.capacity() > 2 * wanted || self.raw.capacity() < total + SLACK {
+            self.raw = Vec::new();
         }
+        Ok(total)
+    }
+
+    fn decompress(&mut self, sliced: bool, total: usize) -> Result<()> {
         // Not twice as much as is needed, which growing by doubling may take; nor what a lie may ask for.
-        self.raw.reserve_exact(total.min(MAX_RESERVED));
+        self.raw.reserve_exact(total.min(MAX_RESERVED) + SLACK);
         let step = if sliced { self.chunk_size as usize } else { total };
         loop {
             let length = step.min(total - self.raw.len());

@@ -201,15 +201,19 @@ impl Segment {
     pub fn read<E: From<Error>>(&self, mut visit: impl FnMut(Document<'_>) -> Result<(), E>) -> Result<Counts, E> {
         let mut read = Vec::new();
         for part in self.parts(u64::MAX)? {
-            read.push(self.read_part(&part, &mut visit)?);
+            read.push(self.read_part(&part, |_| (), &mut visit)?);
         }
         Ok(self.finish(read)?)
     }
 
     /// Reads the documents of a part from front to back and gives the living ones to `visit`.
+    ///
+    /// Documents are decompressed in chunks: `room` is told the size of each, in bytes, before memory is taken for it and after
+    /// that of the one before may be given back. A chunk is small but for documents that are large.
     pub fn read_part<E: From<Error>>(
         &self,
         part: &Part,
+        mut room: impl FnMut(u64),
         mut visit: impl FnMut(Document<'_>) -> Result<(), E>,
     ) -> Result<PartRead, E> {
         let file = &self.data.name;
@@ -217,7 +221,7 @@ impl Segment {
         let mut id = String::new();
         let mut counts = Counts { stored_bytes: part.bytes(), ..Counts::default() };
         let mut roots = 0;
-        while let Some(chunk) = reader.next_chunk()? {
+        while let Some(chunk) = reader.next_chunk(&mut room)? {
             for (number, (fields, bytes)) in (chunk.first..).zip(chunk.documents()) {
                 let stored = self.stored(bytes, fields)?;
                 let identity = stored.id(file, &mut id)?;
@@ -257,7 +261,7 @@ impl Segment {
     pub fn decompress(&self, part: &Part) -> Result<u64> {
         let mut reader = self.data.reader(&self.files, part)?;
         let mut bytes = 0;
-        while let Some(chunk) = reader.next_chunk()? {
+        while let Some(chunk) = reader.next_chunk(|_| ())? {
             bytes += chunk.bytes();
         }
         reader.finish()?;

@@ -9,6 +9,7 @@ mod one_line;
 mod plan;
 mod read;
 mod repeated;
+mod room;
 
 use clap::Args as ClapArgs;
 use es_aws::CredentialSource;
@@ -87,7 +88,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     record: Option<PathBuf>,
 
-    /// Read so many segments at a time [default: one a processor]
+    /// Read so many segments, or parts of large ones, at a time [default: one a processor]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
 

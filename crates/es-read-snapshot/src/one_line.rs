@@ -14,9 +14,24 @@ const CBOR_TAG: &[u8] = &[0xD9, 0xD9, 0xF7];
 /// Why a document cannot become a line.
 pub(crate) type Refusal = &'static str;
 
+/// The part of a document that is its line already, if it is one.
+pub(crate) fn as_it_is(source: &[u8]) -> Option<&[u8]> {
+    let text = trimmed(source);
+    let object = text.first() == Some(&b'{') && text.last() == Some(&b'}');
+    (object && memchr2(b'\n', b'\r', text).is_none() && !may_have_comments(text)).then_some(text)
+}
+
+fn trimmed(source: &[u8]) -> &[u8] {
+    source.strip_prefix(BOM).unwrap_or(source).trim_ascii()
+}
+
 /// Appends the document to `line`.
 pub(crate) fn append(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
-    let text = source.strip_prefix(BOM).unwrap_or(source).trim_ascii();
+    if let Some(text) = as_it_is(source) {
+        line.extend_from_slice(text);
+        return Ok(());
+    }
+    let text = trimmed(source);
     match text.first() {
         Some(b'{') => json(text, line),
         Some(b':') if source.starts_with(SMILE) => {
@@ -44,11 +59,6 @@ fn print(tree: &Tree<false>, line: &mut Vec<u8>) -> Result<(), Refusal> {
 fn json(text: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
     if text.last() != Some(&b'}') && memchr(b'/', text).is_none() {
         return Err("a JSON document that does not end");
-    }
-    let plain = memchr2(b'\n', b'\r', text).is_none() && !may_have_comments(text);
-    if plain {
-        line.extend_from_slice(text);
-        return Ok(());
     }
     lex(text, line)
 }

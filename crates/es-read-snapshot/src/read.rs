@@ -13,12 +13,17 @@ use crate::digest::Digest;
 use crate::fields::Fields;
 use crate::plan::{Index, Plan, Shard};
 use crate::repeated::{Ids, Key};
+use crate::room::Room;
 use crate::{Args, Format, fault, one_line};
 
 /// Lines are handed on when there are so many bytes of them.
 const BATCH: usize = 512 << 10;
+/// Large documents that are in memory at a time have so many bytes together.
+const LARGE: u64 = 48 << 20;
 /// Segments with more bytes of stored fields are read in parts of about so many.
 const PART: u64 = 8 << 20;
+/// The same in an object store, where each part is a request.
+const PART_OF_OBJECT: u64 = 32 << 20;
 
 /// What was read of one shard.
 #[derive(Debug, Clone, Default)]
@@ -74,6 +79,8 @@ struct Work<'a> {
     fields: Option<Fields>,
     ids: Option<&'a HashSet<String>>,
     with_digest: bool,
+    part: u64,
+    room: Room,
     queue: Mutex<Queue>,
     changed: Condvar,
     stopped: AtomicBool,
@@ -118,6 +125,8 @@ pub(crate) fn read(
         fields: Fields::new(&args.fields),
         ids,
         with_digest: args.record.is_some(),
+        part: if args.repository.starts_with("file:") { PART } else { PART_OF_OBJECT },
+        room: Room::new(LARGE),
         queue: Mutex::new(Queue { tasks: tasks.collect(), open: plan.shards.len() }),
         changed: Condvar::new(),
         stopped: AtomicBool::new(false),
@@ -234,7 +243,7 @@ impl Work<'_> {
     ) -> Result<(), Fault> {
         let index = &self.plan.indices[shard.index];
         let segment = Segment::open(files, commit, index.metadata.has_primary_terms()).map_err(lucene)?;
-        let mut parts = segment.parts(PART).map_err(lucene)?.into_iter();
+        let mut parts = segment.parts(self.part).map_err(lucene)?.into_iter();
         let first = parts.next();
         let open = Arc::new(OpenSegment { place, segment, parts: Mutex::new((parts.len() + 1, Vec::new())) });
         self.push(parts.rev().map(|part| Task::Part(Arc::clone(&open), part)));
@@ -254,7 +263,12 @@ impl Work<'_> {
             head_type: None,
             ids: index.ids_may_repeat.then(Vec::new),
         };
-        let read = open.segment.read_part(part, |document| printer.document(&document))?;
+        let mut taken = None;
+        let room = |bytes| {
+            taken = None; // the chunk before is gone
+            taken = self.room.take(bytes);
+        };
+        let read = open.segment.read_part(part, room, |document| printer.document(&document))?;
         printer.flush()?;
         if let Some(keys) = printer.ids {
             lock(&self.printed).add(&keys).map_err(|error| not_kept(&error))?;
@@ -345,10 +359,14 @@ impl Printer<'_, '_> {
             let id = document.id;
             return Err(Fault::failed(format!("document {id:?} has no _source")).into());
         };
+        // Copied, it would take its memory twice.
+        let large = if source.len() > BATCH && self.work.fields.is_none() { one_line::as_it_is(source) } else { None };
         if source.len() > BATCH {
-            // Growing by doubling would take twice as much.
             self.flush()?;
-            self.lines.reserve_exact(source.len() + document.id.len() + 4096);
+            if large.is_none() {
+                // Growing by doubling would take twice as much again.
+                self.lines.reserve_exact(source.len() + document.id.len() + 4096);
+            }
         }
         let begin = self.lines.len();
         match self.work.format {
@@ -365,14 +383,19 @@ impl Printer<'_, '_> {
             Format::Source => {}
         }
         let at = self.lines.len();
-        self.source(document.id, source)?;
+        if large.is_none() {
+            self.source(document.id, source)?;
+        }
+        let text = large.unwrap_or(&self.lines[at..]);
         if self.work.with_digest {
-            self.totals.digest.add(document.id, document.routing, &self.lines[at..]);
+            self.totals.digest.add(document.id, document.routing, text);
         }
-        if self.work.format == Format::Jsonl {
-            self.lines.push(b'}');
+        let end: &[u8] = if self.work.format == Format::Jsonl { b"}\n" } else { b"\n" };
+        self.totals.bytes += (self.lines.len() - begin + large.map_or(0, <[u8]>::len) + end.len()) as u64;
+        match large {
+            Some(text) => self.print(lock(&self.work.io), &[text, end])?,
+            None => self.lines.extend_from_slice(end),
         }
-        self.lines.push(b'\n');
         if let Some(ids) = &mut self.ids {
             // There one id in two types is two documents.
             let by_type = self.work.format == Format::Bulk && self.work.target_major < 6;
@@ -380,7 +403,6 @@ impl Printer<'_, '_> {
             ids.push(Key::new(self.shard.index, (document.id, doc_type)));
         }
         self.totals.printed += 1;
-        self.totals.bytes += (self.lines.len() - begin) as u64;
         if self.lines.len() >= BATCH {
             self.flush_if_free()?;
         }
@@ -465,7 +487,7 @@ impl Printer<'_, '_> {
     /// Hands lines on, unless another job is doing so just now and there is still room for more.
     fn flush_if_free(&mut self) -> Result<(), Fault> {
         match self.work.io.try_lock() {
-            Ok(io) => self.print(io),
+            Ok(io) => self.print(io, &[]),
             Err(_) if self.lines.len() < 2 * BATCH => Ok(()),
             Err(_) => self.flush(),
         }
@@ -475,11 +497,15 @@ impl Printer<'_, '_> {
         if self.lines.is_empty() {
             return Ok(());
         }
-        self.print(lock(&self.work.io))
+        self.print(lock(&self.work.io), &[])
     }
 
-    fn print(&mut self, mut io: MutexGuard<'_, &mut Io>) -> Result<(), Fault> {
+    /// Hands on the lines, and what comes right after them.
+    fn print(&mut self, mut io: MutexGuard<'_, &mut Io>, more: &[&[u8]]) -> Result<(), Fault> {
         io.write(&self.lines)?;
+        for bytes in more {
+            io.write(bytes)?;
+        }
         if io.reader_is_gone() {
             self.work.stopped.store(true, Ordering::Relaxed);
         }

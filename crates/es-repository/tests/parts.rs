@@ -10,14 +10,11 @@ use std::sync::Arc;
 use es_lucene::{Counts, Directory, Error, PartRead, Segment, SegmentCommitInfo, SegmentInfos, Source};
 use es_repository::{Options, Repository, ShardFiles, Verdict};
 
-/// Repositories of every format with segments of several chunks.
+/// Repositories with an index of one segment of many chunks, and another of few that are compressed better, for each way in
+/// which Lucene has written the index of chunks; no compound files.
 fn repositories() -> Vec<PathBuf> {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
-    let below = |name: &str| fs::read_dir(golden.join(name)).unwrap().map(|entry| entry.unwrap().path());
-    let mut paths: Vec<_> = below("chunks").chain(below("repositories")).collect();
-    // From Lucene 8.7 on chunks are larger than what the others hold.
-    let small = |path: &PathBuf| path.starts_with(golden.join("chunks")) || path.to_string_lossy().contains("search-5");
-    paths.retain(|path| path.is_dir() && small(path));
+    let chunks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/chunks");
+    let mut paths: Vec<_> = fs::read_dir(chunks).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths
 }
@@ -52,12 +49,16 @@ fn in_parts(segment: &Segment, step: u64) -> Result<(usize, Documents, Counts), 
     let mut read: Vec<PartRead> = Vec::new();
     let parts = segment.parts(step)?;
     for part in parts.iter().rev() {
-        read.push(segment.read_part(part, |document| -> Result<(), Error> {
-            let source = document.source.map(crc32fast::hash);
-            let text = format!("{} {:?} {:?} {source:?}", document.id, document.doc_type, document.routing);
-            assert!(documents.insert(document.number, text).is_none());
-            Ok(())
-        })?);
+        read.push(segment.read_part(
+            part,
+            |_| (),
+            |document| -> Result<(), Error> {
+                let source = document.source.map(crc32fast::hash);
+                let text = format!("{} {:?} {:?} {source:?}", document.id, document.doc_type, document.routing);
+                assert!(documents.insert(document.number, text).is_none());
+                Ok(())
+            },
+        )?);
     }
     Ok((parts.len(), documents, segment.finish(read)?))
 }
@@ -87,7 +88,7 @@ fn a_part_that_is_missing_or_comes_twice_is_missed() {
         each_segment(&path, |files, commit, primary_terms| {
             let segment = Segment::open(files, commit, primary_terms).unwrap();
             let parts = segment.parts(1).unwrap();
-            let read = |part| segment.read_part(part, |_| -> Result<(), Error> { Ok(()) }).unwrap();
+            let read = |part| segment.read_part(part, |_| (), |_| -> Result<(), Error> { Ok(()) }).unwrap();
             for without in 0..parts.len() {
                 let others = parts.iter().enumerate().filter(|(number, _)| *number != without);
                 let error = segment.finish(others.map(|(_, part)| read(part)).collect()).unwrap_err();
@@ -98,7 +99,7 @@ fn a_part_that_is_missing_or_comes_twice_is_missed() {
             }
         });
     }
-    assert!(tried > 100, "{tried}");
+    assert!(tried > 50, "{tried}");
 }
 
 /// A shard with one byte of one file changed, that file's checksum made right again or not.
@@ -140,10 +141,8 @@ fn an_index_of_chunks_that_lies_is_refused_or_changes_nothing() {
             let segment = Segment::open(files, commit, primary_terms).unwrap();
             let (count, whole, _) = in_parts(&segment, 1).unwrap();
             let name = format!("{}.fdx", commit.name);
-            // In a compound file it lies among others.
-            let Some(index) = files.open(&name).filter(|_| count > 1 && tried < 1000) else {
-                return;
-            };
+            let index = files.open(&name).unwrap();
+            assert!(count > 1);
             let size = usize::try_from(index.size()).unwrap();
             for place in (0..size).step_by(size.div_ceil(60)) {
                 for (mask, right) in [(1, true), (0xFF, true), (1, false)] {
@@ -159,6 +158,7 @@ fn an_index_of_chunks_that_lies_is_refused_or_changes_nothing() {
                 }
             }
         });
-        assert!(refused > tried / 4, "{}: {refused} of {tried}", path.display());
+        // A checksum is wrong in every third.
+        assert!(tried > 20 && refused * 3 > tried, "{}: {refused} of {tried}", path.display());
     }
 }
