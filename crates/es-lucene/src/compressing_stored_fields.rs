@@ -176,7 +176,7 @@ impl StoredFields {
                 stream.vint()?;
                 chunk_size
             }
-            ChunkSize::Metadata(codec) => read_metadata(directory, &self.commit, codec, |input| input.vint())?,
+            ChunkSize::Metadata(codec) => read_metadata(directory, &self.commit, codec, first_number)?,
         };
         if chunk_size == 0 || chunk_size > MAX_CHUNK_SIZE {
             return Err(stream.corrupt(format!("chunks of {chunk_size} bytes")));
@@ -187,17 +187,14 @@ impl StoredFields {
     /// Reads the documents of a part in their order.
     pub(crate) fn reader(&self, directory: &dyn Directory, part: &Part) -> Result<StoredFieldsReader<'_>> {
         let mut stream = Stream::range(&self.name, self.data.as_ref(), part.bytes.clone())?;
-        let (chunk_size, format) = match &part.head {
-            Some(head) => {
-                if part.bytes.start == 0 {
-                    stream.skip(head.length)?;
-                }
-                (head.chunk_size, format(&self.name, &head.header)?)
+        let (chunk_size, format) = if let Some(head) = &part.head {
+            if part.bytes.start == 0 {
+                stream.skip(head.length)?;
             }
-            None => {
-                let (head, format) = self.head(directory, &mut stream)?;
-                (head.chunk_size, format)
-            }
+            (head.chunk_size, format(&self.name, &head.header)?)
+        } else {
+            let (head, format) = self.head(directory, &mut stream)?;
+            (head.chunk_size, format)
         };
         Ok(StoredFieldsReader {
             stream,
@@ -279,6 +276,10 @@ impl<'a> Chunk<'a> {
             (*count, document)
         })
     }
+}
+
+fn first_number(input: &mut DataInput<'_>) -> Result<u32> {
+    input.vint()
 }
 
 /// What `read` finds in `.fdm` after its header.

@@ -166,7 +166,8 @@ struct Stream {
 
 /// An error of a blob, unless it says so already.
 fn blob(name: &str, error: io::Error) -> io::Error {
-    let told = error.get_ref().is_some_and(|inner| inner.is::<Error>()) || error.kind() == io::ErrorKind::Interrupted;
+    let told = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).is_some()
+        || error.kind() == io::ErrorKind::Interrupted;
     if told { error } else { Error::blob(name, &error).into() }
 }
 

@@ -151,7 +151,7 @@ fn an_index_of_chunks_that_lies_is_refused_or_changes_nothing() {
                     tried += 1;
                     match read {
                         Ok((_, documents, _)) => {
-                            assert!(right && documents == whole, "{}: byte {place}", path.display())
+                            assert!(right && documents == whole, "{}: byte {place}", path.display());
                         }
                         Err(_) => refused += 1,
                     }
