@@ -42,7 +42,7 @@ demo-s3: bed ## The same from OpenSearch to OpenSearch, through S3
 	PATH="$(abspath $(RELEASE)):$$PATH" $(BED) run $(if $(KEEP),--keep) -- sh scripts/demo-s3 $(N)
 
 test: check ## Lints, then all tests, on real servers too
-	@sh scripts/prerequisites cargo java mvn python3 venv curl
+	@sh scripts/prerequisites cargo java mvn zstd python3 venv curl
 	$(CARGO) build --locked --workspace --bins $(FEATURES)
 	$(TARGET_DIR)/debug/es-testbed run -- $(CARGO) test --locked --workspace $(FEATURES)
 	tests/signing/run.sh $(abspath $(TARGET_DIR))/debug
@@ -69,7 +69,7 @@ shellcheck:
 	@PATH="$$PATH:$(CACHE)/shellcheck/bin"; export PATH; shellcheck $(SCRIPTS) && for s in $(SCRIPTS); do case $$s in .ci/*) bash -n $$s ;; *) sh -n $$s ;; esac || exit 1; done
 
 chaos: ## Prints the scorecard of docs/reliability.md: traps, damage, kills, outages, on ten versions (under 40 minutes)
-	@sh scripts/prerequisites cargo java mvn python3
+	@sh scripts/prerequisites cargo java mvn zstd python3
 	$(CARGO) build --locked --workspace --bins $(FEATURES)
 	$(TARGET_DIR)/debug/es-testbed run -- scripts/chaos
 

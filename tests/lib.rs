@@ -62,7 +62,8 @@ pub fn ask(server: &Server, method: &str, path: &str, body: Option<&Value>) -> V
 }
 
 /// The type of documents: `_doc` suits every version that has types from 6.2 on; 5.x and 6.1 take `doc`.
-fn kind(server: &Server) -> &'static str {
+#[must_use]
+pub fn kind(server: &Server) -> &'static str {
     if server.version.starts_with("5.") || server.version.starts_with("6.1") { "doc" } else { "_doc" }
 }
 
@@ -83,13 +84,21 @@ pub fn put_documents(server: &Server, index: &str, documents: u32) {
 /// throttle makes it.
 pub fn fill(server: &Server, index: &str, settings: &Value, documents: u32, words: u32, random: &mut Random) {
     ask(server, "PUT", &format!("/{index}"), Some(&json!({"settings": settings})));
+    let mut lines = String::new();
     for number in 0..documents {
         let mut text = String::new();
         for _ in 0..words {
             write!(text, "{:016x}", random.bits()).expect("a string takes text");
         }
-        ask(server, "PUT", &format!("/{index}/{}/{number}", kind(server)), Some(&json!({"text": text})));
+        let mut action = json!({"index": {"_index": index, "_id": number.to_string()}});
+        if server.version.starts_with(['5', '6']) && server.server.starts_with("elasticsearch") {
+            action["index"]["_type"] = json!(kind(server));
+        }
+        writeln!(lines, "{action}\n{}", json!({"text": text})).expect("a string takes text");
     }
+    let (status, answer) = server.text("POST", "/_bulk", "application/x-ndjson", lines.as_bytes());
+    let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
+    assert!(status == 200 && answer["errors"] == false, "_bulk: {status} {answer}");
     ask(server, "POST", &format!("/{index}/_refresh"), None);
 }
 

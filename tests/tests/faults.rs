@@ -214,7 +214,7 @@ fn spoilt(version: &str, place: usize) -> Vec<(String, String, End)> {
                 }
                 number += 1;
                 let (turn, turns) = if whole() { (place as u64, VERSIONS.len() as u64) } else { (0, SHORT) };
-                if (number as u64 + turn + seed()) % turns != 0 {
+                if !(number as u64 + turn + seed()).is_multiple_of(turns) {
                     continue;
                 }
                 let what = format!("{} {} {}: {}", case.name, request.method, request.path, fault.name);
@@ -339,14 +339,15 @@ fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
+/// A case that reads alone: what it says is so before it begins.
+fn reads<'a>(name: &'static str, clean: (i32, &'static str), args: &'a str, stdin: &'a str) -> Case<'a> {
+    let given = move |_| (words(args), stdin.to_owned());
+    Case { name, clean, given: Box::new(given), holds: Box::new(|_| true), clear: Box::new(|_| ()), writes: 0 }
+}
+
 fn cases<'a>(server: &'a Server, prepared: &'a Prepared) -> Vec<Case<'a>> {
     let there = |path: String| server.call("GET", &path, None).0 == 200;
     let drop_it = |path: String| drop(server.call("DELETE", &path, None));
-    /// A case that reads alone: what it says is so before it begins.
-    fn reads<'a>(name: &'static str, clean: (i32, &'static str), args: &'a str, stdin: &'a str) -> Case<'a> {
-        let given = move |_| (words(args), stdin.to_owned());
-        Case { name, clean, given: Box::new(given), holds: Box::new(|_| true), clear: Box::new(|_| ()), writes: 0 }
-    }
     vec![
         Case {
             name: "es-register-repository",

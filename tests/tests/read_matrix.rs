@@ -7,18 +7,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use es_testkit::bed::{self, Server};
 use es_testkit::generator::Random;
 use es_testkit::score::{Score, seed, whole};
-use es_testkit::tool::{Output, tool};
+use es_testkit::tool::{Output, bin_directory, tool};
 use es_tests::{End, ask, eventually, must_be};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-const VERSIONS: [&str; 10] = [
+const VERSIONS: [&str; 11] = [
     "elasticsearch-5.5.2",
     "elasticsearch-6.1.2",
     "elasticsearch-6.8.9",
@@ -27,6 +29,7 @@ const VERSIONS: [&str; 10] = [
     "elasticsearch-8.19.21",
     "elasticsearch-9.5.3",
     "opensearch-1.3.20",
+    "opensearch-2.9.0",
     "opensearch-2.19.6",
     "opensearch-3.8.0",
 ];
@@ -63,6 +66,15 @@ impl Node {
     /// Documents have a type that requests must name.
     fn typed(&self) -> bool {
         !self.since(7, 0)
+    }
+
+    /// What `index.codec` may say here beside `default` and `best_compression`.
+    fn codecs(&self) -> &'static [&'static str] {
+        match (self.opensearch, self.major, self.minor) {
+            (true, 2, 9) => &["zstd", "zstd_no_dict"],
+            (false, 8.., _) => &["legacy_best_compression"],
+            _ => &[],
+        }
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
@@ -360,9 +372,9 @@ fn twins(node: &Node) {
 }
 
 /// From two bytes to 20 MB.
-fn sizes(node: &Node, random: &mut Random) {
-    let settings = json!({"number_of_shards": 1});
-    node.create("m-sizes", &settings, &[("doc", json!({"enabled": false}))]);
+fn sizes(node: &Node, random: &mut Random, index: &str, codec: &str) {
+    let settings = json!({"number_of_shards": 1, "codec": codec});
+    node.create(index, &settings, &[("doc", json!({"enabled": false}))]);
     for (id, size) in [("none", 0), ("40k", 40_000), ("1m", 1_500_000), ("20m", 20_000_000)] {
         let mut lines = String::new();
         let mut source = String::from("{}");
@@ -373,22 +385,26 @@ fn sizes(node: &Node, random: &mut Random) {
             }
             source = json!({"words": words}).to_string();
         }
-        node.put(&mut lines, "m-sizes", id, &source);
-        node.put(&mut lines, "m-sizes", &format!("after-{id}"), "{}");
+        node.put(&mut lines, index, id, &source);
+        node.put(&mut lines, index, &format!("after-{id}"), "{}");
         node.bulk(&lines);
     }
-    node.flush("m-sizes");
+    node.flush(index);
 }
 
 fn fill(node: &Node, random: &mut Random) {
     let one = json!({"number_of_shards": 1});
     documents(node, random, "m-docs", &json!({"number_of_shards": 3}));
-    // The bed's 8.x and 9.x come without the library for Zstandard.
-    let zstd = node.since(8, 0) && !node.opensearch;
-    let best = if zstd { "legacy_best_compression" } else { "best_compression" };
-    documents(node, random, "m-merged", &json!({"number_of_shards": 1, "codec": best}));
+    let best = json!({"number_of_shards": 1, "codec": "best_compression"});
+    documents(node, random, "m-merged", &best);
     ask(&node.server, "POST", "/m-merged/_forcemerge?max_num_segments=1", None);
-    documents(node, random, "m-best", &json!({"number_of_shards": 2, "codec": best}));
+    documents(node, random, "m-best", &json!({"number_of_shards": 2, "codec": "best_compression"}));
+    // Codecs that only some versions have.
+    for codec in node.codecs() {
+        let index = format!("m-{codec}").replace('_', "-");
+        documents(node, random, &index, &json!({"number_of_shards": 1, "codec": codec}));
+        sizes(node, random, &format!("{index}-sizes"), codec);
+    }
     if node.since(6, 0) {
         documents(node, random, "m-sorted", &json!({"number_of_shards": 2, "sort.field": "n", "sort.order": "desc"}));
     }
@@ -400,7 +416,8 @@ fn fill(node: &Node, random: &mut Random) {
     nested(node, random);
     family(node);
     twins(node);
-    sizes(node, random);
+    sizes(node, random, "m-sizes", "default");
+    sizes(node, random, "m-sizes-best", "best_compression");
     // Five shards for one document, and an index of none.
     node.create("m-sparse", &json!({"number_of_shards": 5}), &[("doc", json!({}))]);
     let mut lines = String::new();
@@ -408,6 +425,12 @@ fn fill(node: &Node, random: &mut Random) {
     node.create("m-again", &one, &[("doc", json!({}))]);
     node.put(&mut lines, "m-again", "first", r#"{"before":1}"#);
     node.bulk(&lines);
+    let filtered = json!({"_source": {"includes": ["a*", "b.c"], "excludes": ["ab"]}, "dynamic": false});
+    node.create("m-filtered", &one, &[("doc", filtered)]);
+    for number in 0..30 {
+        let source = r#"{ "a": 1.50, "ab":2,"b": {"c":"x\ny", "d":1},"z":[1, 2]}"#;
+        node.put(&mut lines, "m-filtered", &format!("f{}", number % 20), source);
+    }
     node.create("m-empty", &one, &[]);
     node.flush("m-*");
 }
@@ -446,7 +469,7 @@ fn register(node: &Node) -> PathBuf {
     let mut settings = json!({"location": location, "chunk_size": "100kb", "compress": node.major % 2 == 1});
     // Shards in directories named after a hash, which OpenSearch has since 2.17.
     match node.major {
-        2 if node.opensearch => settings["shard_path_type"] = json!("hashed_infix"),
+        2 if node.opensearch && node.minor > 16 => settings["shard_path_type"] = json!("hashed_infix"),
         3 if node.opensearch => settings["shard_path_type"] = json!("hashed_prefix"),
         _ => {}
     }
@@ -497,6 +520,14 @@ fn twins_are_told(location: &Path, wanted: &Lines) -> End {
     must_be(bulk.code() == 1 && bulk.err().starts_with(&format!("es-read-snapshot: {text}")), bulk.err())?;
     let lines = read(location, &asked);
     must_be(lines.code() == 0 && lines.err() == format!("es-read-snapshot: warning: {text}\n"), lines.err())
+}
+
+/// What a mapping leaves out of `_source` is told.
+fn filtered_sources_are_told(location: &Path) -> End {
+    let output = read(location, &["--snapshot", "one", "--indices", "m-filtered"]);
+    let said = output.err().starts_with("es-read-snapshot: warning: index \"m-filtered\": _source of ")
+        && output.err().ends_with(" leaves fields out: documents come as the server shows them\n");
+    must_be(output.code() == 0 && said && output.out().lines().count() == 20, output.err())
 }
 
 /// Lines of the _bulk API give the same server the same documents again.
@@ -555,6 +586,13 @@ fn without_source(node: &Node) -> Vec<(&'static str, Value, Value, &'static str)
         cases.push(("x-synthetic", json!({"mapping.source.mode": "synthetic"}), json!({}), "_source is synthetic"));
         cases.push(("x-logsdb", json!({"mode": "logsdb", "codec": "default"}), logs, "index.mode is logsdb"));
     }
+    if !node.opensearch && node.since(8, 17) {
+        let settings = json!({"mode": "time_series", "routing_path": ["host"], "codec": "default",
+            "time_series": {"start_time": "2018-01-01T00:00:00Z", "end_time": "2018-02-01T00:00:00Z"}});
+        let host = json!({"type": "keyword", "time_series_dimension": true});
+        let series = json!({"properties": {"@timestamp": {"type": "date"}, "host": host}});
+        cases.push(("x-series", settings, series, "index.mode is time_series"));
+    }
     if !node.opensearch && node.since(9, 2) {
         let vectors = json!({"properties": {"v": {"type": "dense_vector", "dims": 3}}});
         cases.push(("x-vectors", json!({}), vectors, "vectors are excluded from _source"));
@@ -572,9 +610,14 @@ fn indices_without_source_are_refused(node: &Node, location: &Path) -> End {
     for (index, settings, mapping, _) in &cases {
         node.create(index, settings, &[("doc", mapping.clone())]);
         let mut lines = String::new();
-        let source = r#"{"@timestamp":"2018-01-01T00:00:00Z","n":1,"v":[1,2,3]}"#;
-        let own = if *index == "x-logsdb" { "create" } else { "index" };
-        let _ = writeln!(lines, "{}\n{source}", node.action(own, index, "doc", "1", &[]));
+        let source = r#"{"@timestamp":"2018-01-01T00:00:00Z","host":"h","n":1,"v":[1,2,3]}"#;
+        if *index == "x-series" {
+            // The server makes the id itself.
+            let _ = writeln!(lines, "{}\n{source}", json!({"create": {"_index": index}}));
+        } else {
+            let own = if *index == "x-logsdb" { "create" } else { "index" };
+            let _ = writeln!(lines, "{}\n{source}", node.action(own, index, "doc", "1", &[]));
+        }
         node.bulk(&lines);
         node.flush(index);
     }
@@ -587,6 +630,49 @@ fn indices_without_source_are_refused(node: &Node, location: &Path) -> End {
         must_be(output.code() == 3 && output.out().is_empty() && told, &format!("{index}: {}", output.err()))?;
     }
     ask(&node.server, "DELETE", "/x-*", None);
+    Ok(())
+}
+
+/// The formats of stored fields that only some versions write are what was read.
+fn special_formats_are_there(node: &Node, location: &Path) -> End {
+    let formats: &[&str] = match (node.opensearch, node.major, node.minor) {
+        (true, 2, 9) => &["CustomStoredFieldsZstd\0", "CustomStoredFieldsZstdNoDict\0"],
+        (false, 8.., _) => &["ZstdStoredFields814\0"],
+        _ => &[],
+    };
+    let mut directories = vec![location.to_owned()];
+    let mut missing: Vec<&str> = formats.to_vec();
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(&directory).expect("a directory of the repository") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if !missing.is_empty() {
+                let bytes = fs::read(&path).expect("a blob");
+                missing.retain(|format| memchr::memmem::find(&bytes, format.as_bytes()).is_none());
+            }
+        }
+    }
+    must_be(missing.is_empty(), &format!("nothing was written as {missing:?}"))
+}
+
+/// A reader that goes away early, while many jobs print, is no failure.
+fn a_closed_reader_is_quiet(location: &Path) -> End {
+    for jobs in ["1", "4", "4", "4", "4", "16"] {
+        let mut child = Command::new(bin_directory().join("es-read-snapshot"))
+            .env_clear()
+            .args(["--repository", &format!("file://{}", location.display()), "--snapshot", "one", "--quiet"])
+            .args(["--allow-duplicate-ids", "--jobs", jobs])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the tool is there");
+        let mut first = [0];
+        child.stdout.take().expect("a pipe").read_exact(&mut first).expect("a document");
+        let output = child.wait_with_output().expect("an end");
+        let said = String::from_utf8_lossy(&output.stderr);
+        must_be(output.status.code() == Some(0) && said.is_empty(), &format!("{}: {said}", output.status))?;
+    }
     Ok(())
 }
 
@@ -651,7 +737,7 @@ fn documents_are_those_that_the_server_shows() {
         eventually("the snapshots in the repository's list", || {
             read(&location, &["--list", "snapshots"]).json_lines().len() == 2
         });
-        if node.opensearch && node.major > 1 {
+        if node.opensearch && (node.major, node.minor) > (2, 16) {
             assert!(location.join("snapshot_shard_paths").is_dir(), "{version}: no hashed paths");
         }
         for (name, lines) in [("one", &one), ("two", &two)] {
@@ -659,6 +745,9 @@ fn documents_are_those_that_the_server_shows() {
             let output = read(&location, &["--snapshot", name, "--quiet"]);
             score.cell(version, name, same(lines, &output));
         }
+        score.cell(version, "formats", special_formats_are_there(&node, &location));
+        score.cell(version, "filtered", filtered_sources_are_told(&location));
+        score.cell(version, "closed reader", a_closed_reader_is_quiet(&location));
         score.cell(version, "twins", twins_are_told(&location, &one));
         score.cell(version, "without source", indices_without_source_are_refused(&node, &location));
         score.cell(version, "being written", a_snapshot_being_written_is_not_read(&node, &two));

@@ -143,10 +143,7 @@ impl Io {
 
     /// Prints one record; it may stay in the buffer for a while (for tools that print very many).
     pub fn emit_later(&mut self, record: &impl Serialize) -> Result<(), Fault> {
-        let line = serde_json::to_string(record).map_err(|e| Fault::failed(format!("record: {e}")))?;
-        let mut line = printable_json(line);
-        line.push('\n');
-        self.write(line.as_bytes())
+        self.write(record_line(record)?.as_bytes())
     }
 
     /// Prints text other than a record: a table, a curl config.
@@ -262,6 +259,15 @@ impl Io {
         complain(&self.tool, self.errors, fault);
         fault.exit
     }
+}
+
+/// A record as it is printed and kept: one line of JSON that steers no terminal.
+///
+/// # Errors
+/// Exit 3 where it cannot be JSON at all.
+pub fn record_line(record: &impl Serialize) -> Result<String, Fault> {
+    let line = serde_json::to_string(record).map_err(|e| Fault::failed(format!("record: {e}")))?;
+    Ok(printable_json(line) + "\n")
 }
 
 /// Parses one line of standard input.

@@ -13,7 +13,7 @@ mod value;
 
 pub use es_records::{Exit, Fault};
 pub use file::write_whole;
-pub use io::Io;
+pub use io::{Io, record_line};
 pub use plan::{PlanRow, parse_plan, read_plan};
 pub use progress::{Meter, Progress};
 pub use text::{human_bytes, human_duration, printable};

@@ -613,7 +613,8 @@ pub static CATALOGUE: &[Entry] = &[
     ),
     of(
         "no-state",
-        &["cluster_block_exception"],
+        // 9.x waits for it first, and says 429.
+        &["cluster_block_exception", "timeout_exception"],
         &["state not recovered", "no master", "no cluster-manager"],
         Retry,
         "the cluster has just begun, or lost its master",

@@ -325,6 +325,7 @@ impl Cluster {
             headers.push(("content-type".to_string(), "application/json".to_string()));
         }
         let added = self.door.headers(method.as_str(), &url, &bytes, &headers).map_err(CallError::Fault)?;
+        let secrets = secrets(&added);
         headers.extend(added);
         let mut request = ureq::http::Request::builder().method(method.as_str()).uri(&url);
         for (name, value) in &headers {
@@ -355,6 +356,7 @@ impl Cluster {
         let retry_after =
             answer.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok());
         let bytes = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec().map_err(lost)?;
+        let bytes = without(&secrets, bytes);
         // 408 is _cluster/health that timed out, with a whole answer in the body.
         if status >= 400 && status != 408 {
             let server = self.identity.get().map(Flavour::of);
@@ -367,6 +369,35 @@ impl Cluster {
             Err(error) => Err(CallError::Unusable(format!("HTTP {status}: the answer is not JSON: {error}"))),
         }
     }
+}
+
+/// What of the headers that let a request in no message may show: their values, and the parts that are secret by themselves.
+fn secrets(headers: &[(String, String)]) -> Vec<String> {
+    use base64::Engine as _;
+    let mut all = Vec::new();
+    for (_, value) in headers {
+        all.push(value.clone());
+        let (scheme, rest) = value.split_once(' ').unwrap_or_default();
+        all.push(rest.to_string());
+        if scheme == "Basic"
+            && let Ok(pair) = base64::engine::general_purpose::STANDARD.decode(rest)
+            && let Some((_, password)) = String::from_utf8_lossy(&pair).split_once(':')
+        {
+            all.push(password.to_string());
+        }
+    }
+    // A shorter one is in any text.
+    all.retain(|secret| secret.len() >= 6);
+    all
+}
+
+/// An answer without these: some proxies say back what they were sent, and so does Amazon's complaint about a signature.
+fn without(secrets: &[String], bytes: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8_lossy(&bytes);
+    if !secrets.iter().any(|secret| text.contains(secret)) {
+        return bytes;
+    }
+    secrets.iter().fold(text.into_owned(), |text, secret| text.replace(secret, "(redacted)")).into_bytes()
 }
 
 /// What a failed exchange means: most may pass, TLS and oversized answers will not.
@@ -406,4 +437,22 @@ fn pem(file: &std::path::Path, bytes: &[u8]) -> Result<Vec<Certificate<'static>>
         return Err(wrong("no certificate in it (PEM is expected)".into()));
     }
     Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_that_are_said_back_are_taken_out_and_all_else_stays() {
+        // user:pass-word
+        let header = |value: &str| vec![("authorization".to_string(), value.to_string())];
+        let secrets = secrets(&header("Basic dXNlcjpwYXNzLXdvcmQ="));
+        let said = b"authorization: Basic dXNlcjpwYXNzLXdvcmQ=; again dXNlcjpwYXNzLXdvcmQ=, pass-word; x-y: z".to_vec();
+        let left = "authorization: (redacted); again (redacted), (redacted); x-y: z";
+        assert_eq!(String::from_utf8(without(&secrets, said)).unwrap(), left);
+        let other = b"no UTF-8: \xff".to_vec();
+        assert_eq!(without(&secrets, other.clone()), other);
+        assert_eq!(self::secrets(&header("Bearer abc")), ["Bearer abc"], "a short one is in any text");
+    }
 }

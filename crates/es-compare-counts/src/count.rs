@@ -46,6 +46,11 @@ impl<'a> Side<'a> {
         Ok(Self { cluster, indices: Indices::of(cluster)?, refresh })
     }
 
+    /// The same cluster, looked at anew: what was open and whole a moment ago may not be now.
+    pub(crate) fn again(&self) -> Result<Self, Fault> {
+        Self::new(self.cluster, self.refresh)
+    }
+
     pub(crate) fn cluster(&self) -> &Cluster {
         self.cluster
     }

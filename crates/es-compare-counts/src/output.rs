@@ -1,6 +1,6 @@
 //! The three forms of the result.
 
-use es_cli::{Fault, Io, printable, write_whole};
+use es_cli::{Fault, Io, printable, record_line, write_whole};
 use es_records::{Count, Record};
 
 /// How the counts are printed.
@@ -29,11 +29,9 @@ pub(crate) fn write(format: Format, counts: Vec<Count>, io: &mut Io) -> Result<(
 
 /// Writes the records to a file, whole or not at all.
 pub(crate) fn save(file: &std::path::Path, counts: &[Count]) -> Result<(), Fault> {
-    let failed = |e: String| Fault::failed(format!("{}: {e}", file.display()));
     let mut lines = String::new();
     for count in counts {
-        lines.push_str(&serde_json::to_string(&Record::Count(count.clone())).map_err(|e| failed(e.to_string()))?);
-        lines.push('\n');
+        lines.push_str(&record_line(&Record::Count(count.clone()))?);
     }
     write_whole(file, lines.as_bytes())
 }

@@ -11,7 +11,7 @@ mod read;
 
 use clap::Args as ClapArgs;
 use es_aws::CredentialSource;
-use es_cli::{Exit, Fault, Io, write_whole};
+use es_cli::{Exit, Fault, Io, record_line, write_whole};
 use es_repository::{ErrorKind, ObjectOptions, Options, Repository, S3Credentials};
 use serde_json::json;
 use std::collections::HashSet;
@@ -73,6 +73,14 @@ pub struct Args {
     /// Major version of the cluster that lines of --format bulk are for: through 6 they name types, through 5 parents too
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(5..))]
     target_major: u32,
+
+    /// What lines of --format bulk do [default: create for data streams, which take nothing else, and index]
+    #[arg(long, value_name = "OP")]
+    op: Option<Op>,
+
+    /// The index or data stream that lines of --format bulk name [default: each document's own]
+    #[arg(long, value_name = "NAME")]
+    target_index: Option<String>,
 
     /// Only these fields of each document, comma-separated
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -156,6 +164,15 @@ pub mod parsers {
     pub use crate::one_line::append as one_line;
 }
 
+/// What a line of the _bulk API does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Op {
+    /// Refuses a document whose id is there
+    Create,
+    /// Replaces a document whose id is there
+    Index,
+}
+
 /// The tool's command line.
 #[must_use]
 pub fn command() -> clap::Command {
@@ -212,16 +229,17 @@ fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
     let outcome = read::read(repository, &plan, args, ids.as_ref(), io)?;
     io.end_meter();
     io.flush()?;
-    if io.reader_is_gone() {
-        return Ok(Exit::Ok);
-    }
-    repository.still_holds(plan.snapshot).map_err(|error| fault(&error))?;
     let mut exit = Exit::Ok;
     for (shard, reason) in &plan.missing {
         let name = plan.name(*shard);
         let fault = Fault::no(format!("{name} is not in snapshot {:?}: {reason}", plan.snapshot.name));
         exit = exit.worst(io.report(&fault));
     }
+    if io.reader_is_gone() {
+        // What else there is to say is known of a whole reading alone.
+        return Ok(exit);
+    }
+    repository.still_holds(plan.snapshot).map_err(|error| fault(&error))?;
     if let Some(ids) = &ids {
         let mut missing: Vec<&String> = ids.difference(&outcome.found).collect();
         missing.sort();
@@ -241,8 +259,7 @@ fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
     }
     if let Some(path) = &args.record {
         let record = record(repository, args, &plan, &outcome, io, exit);
-        let text = format!("{record}\n");
-        write_whole(path, text.as_bytes())?;
+        write_whole(path, record_line(&record)?.as_bytes())?;
     }
     Ok(exit)
 }

@@ -4,7 +4,7 @@ use es_cli::{Exit, Fault, Io};
 use es_lucene::Mapping;
 use es_repository::{IndexEntry, IndexMetadata, Repository, SnapshotEntry, SnapshotInfo, Verdict};
 
-use crate::{Args, fault};
+use crate::{Args, Op, fault};
 
 /// One index to be read.
 pub(crate) struct Index<'a> {
@@ -14,6 +14,8 @@ pub(crate) struct Index<'a> {
     pub(crate) doc_type: Option<String>,
     /// What has to be known to read its segments.
     pub(crate) mapping: Mapping,
+    /// What bulk lines do, and the index or data stream that they name.
+    pub(crate) bulk: (Op, String),
     /// Whether two documents can have one id: of two types, or on two shards by a routing of their own.
     pub(crate) ids_may_repeat: bool,
 }
@@ -137,11 +139,23 @@ pub(crate) fn plan<'a>(repository: &'a Repository, args: &Args, io: &mut Io) -> 
         let doc_type = if typed { Some(metadata.doc_type().unwrap_or("_doc").to_owned()) } else { None };
         let types = metadata.mapping_types().keys().filter(|name| *name != "_default_").count();
         let ids_may_repeat = !args.allow_duplicate_ids && (types > 1 || metadata.shards > 1);
-        indices.push(Index { entry, metadata, doc_type, mapping, ids_may_repeat });
+        let bulk = bulk(&metadata, args);
+        indices.push(Index { entry, metadata, doc_type, mapping, bulk, ids_may_repeat });
     }
     let mut plan = Plan { snapshot, info, indices, shards: Vec::new(), missing: Vec::new() };
     plan.choose_shards(args)?;
     Ok(plan)
+}
+
+/// A data stream takes documents under its own name, not under that of an index behind it.
+fn bulk(metadata: &IndexMetadata, args: &Args) -> (Op, String) {
+    let stream = metadata.data_stream();
+    let op = args.op.unwrap_or(if stream.is_some() { Op::Create } else { Op::Index });
+    let own = match (op, stream) {
+        (Op::Create, Some(stream)) => stream,
+        _ => &metadata.name,
+    };
+    (op, args.target_index.as_deref().unwrap_or(own).to_owned())
 }
 
 /// Servers name types through 7.x.

@@ -13,7 +13,7 @@ use es_repository::{Repository, ShardFiles};
 use crate::digest::Digest;
 use crate::fields::Fields;
 use crate::plan::{Index, Plan, Shard};
-use crate::{Args, Format, fault, one_line};
+use crate::{Args, Format, Op, fault, one_line};
 
 /// Lines are handed on when there are so many bytes of them.
 const BATCH: usize = 512 << 10;
@@ -250,7 +250,10 @@ impl Work<'_> {
             raw: Vec::new(),
             ids: index.ids_may_repeat.then(Vec::new),
         };
-        let counts = segment.read(|document| printer.document(&document))?;
+        let counts = match segment.read(|document| printer.document(&document)) {
+            Err(Failure::Stopped) => return Ok(()),
+            read => read?,
+        };
         printer.flush()?;
         if let Some(ids) = printer.ids {
             lock(&self.printed)[shard.index].extend(ids);
@@ -275,6 +278,8 @@ impl Work<'_> {
 
 /// A failure of a segment or of its documents.
 enum Failure {
+    /// Nobody reads any more, or another job has failed and says why.
+    Stopped,
     Lucene(es_lucene::Error),
     Fault(Fault),
 }
@@ -294,6 +299,7 @@ impl From<Fault> for Failure {
 impl From<Failure> for Fault {
     fn from(failure: Failure) -> Self {
         match failure {
+            Failure::Stopped => Self::failed("stopped"),
             Failure::Lucene(error) => lucene(error),
             Failure::Fault(fault) => fault,
         }
@@ -318,7 +324,7 @@ struct Printer<'a, 'b> {
 impl Printer<'_, '_> {
     fn document(&mut self, document: &Document<'_>) -> Result<(), Failure> {
         if self.work.stopped.load(Ordering::Relaxed) {
-            return Err(Fault::failed("stopped").into());
+            return Err(Failure::Stopped);
         }
         if let Some(ids) = self.work.ids {
             if !ids.contains(document.id) {
@@ -343,7 +349,10 @@ impl Printer<'_, '_> {
                 self.lines.extend_from_slice(b",\"_source\":");
             }
             Format::Bulk => {
-                self.lines.extend_from_slice(b"{\"index\":{");
+                self.lines.extend_from_slice(match self.index.bulk.0 {
+                    Op::Create => b"{\"create\":{".as_slice(),
+                    Op::Index => b"{\"index\":{",
+                });
                 self.bulk_meta(document);
                 self.lines.extend_from_slice(b"}}\n");
             }
@@ -414,7 +423,7 @@ impl Printer<'_, '_> {
         let parent = document.parent.filter(|_| self.work.target_major < 6);
         let lines = &mut self.lines;
         lines.extend_from_slice(b"\"_index\":");
-        one_line::quote(&self.index.metadata.name, lines);
+        one_line::quote(&self.index.bulk.1, lines);
         if typed {
             lines.extend_from_slice(b",\"_type\":");
             let doc_type = document.doc_type.or(self.index.doc_type.as_deref()).unwrap_or("_doc");

@@ -89,6 +89,23 @@ impl IndexMetadata {
         self.mapping_types.keys().find(|name| *name != "_default_").map(String::as_str)
     }
 
+    /// The data stream behind which the index is, told by its name: `.ds-STREAM-GENERATION` through 7.10 and on
+    /// OpenSearch, `.ds-STREAM-DATE-GENERATION` later.
+    #[must_use]
+    pub fn data_stream(&self) -> Option<&str> {
+        let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+        let (stream, generation) = self.name.strip_prefix(".ds-")?.rsplit_once('-')?;
+        if !digits(generation, 6) {
+            return None;
+        }
+        let date = stream.rsplit_once('-').filter(|(_, date)| {
+            let mut parts = date.split('.');
+            let sizes = [4, 2, 2].iter().all(|size| parts.next().is_some_and(|part| digits(part, *size)));
+            sizes && parts.next().is_none()
+        });
+        Some(date.map_or(stream, |(stream, _)| stream))
+    }
+
     /// What has to be known to read the segments.
     #[must_use]
     pub fn mapping(&self) -> Mapping {
@@ -240,6 +257,27 @@ fn insert_nested(map: &mut Map<String, Value>, key: &str, value: Value) {
         }
         None => {
             map.insert(key.to_owned(), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_behind_data_streams_are_told_by_their_names() {
+        for (name, stream) in [
+            (".ds-logs-app-000001", Some("logs-app")),
+            (".ds-logs-app-2024.03.01-000012", Some("logs-app")),
+            (".ds-a-2024.3.01-000012", Some("a-2024.3.01")),
+            (".ds-logs-app", None),
+            ("ds-logs-000001", None),
+            (".kibana_1", None),
+        ] {
+            let text = json!({ name: {"settings": {"index.number_of_shards": "1"}} }).to_string();
+            let metadata = IndexMetadata::parse("meta", text.as_bytes(), name).unwrap();
+            assert_eq!(metadata.data_stream(), stream, "{name}");
         }
     }
 }

@@ -53,6 +53,8 @@ pub(crate) const SERVERS: &[Entry] = &[
     entry!("elasticsearch", "8.19.21", Elasticsearch8, 700),
     entry!("elasticsearch", "9.5.3", Elasticsearch8, 700),
     entry!("opensearch", "1.3.20", OpenSearch, 512),
+    // The one version that has the Zstandard codecs itself: before it there are none, after it they are a plugin's.
+    entry!("opensearch", "2.9.0", OpenSearch, 512),
     entry!("opensearch", "2.19.6", OpenSearch, 512),
     entry!("opensearch", "3.8.0", OpenSearch3, 700),
 ];

@@ -173,12 +173,12 @@ impl Daemon {
             "start" => {
                 let entry = Entry::find(text("server")?)?;
                 let options = serde_json::from_value(request["options"].clone())?;
-                self.start(text("name")?, Kind::Node { entry: entry.name, options })
+                self.start(text("name")?, &Kind::Node { entry: entry.name, options })
             }
-            "start-s3" => self.start(text("name")?, Kind::S3 { bucket: text("bucket")?.to_owned() }),
+            "start-s3" => self.start(text("name")?, &Kind::S3 { bucket: text("bucket")?.to_owned() }),
             "start-edge" => {
                 let options = serde_json::from_value(request["options"].clone())?;
-                self.start(text("name")?, Kind::Edge { options })
+                self.start(text("name")?, &Kind::Edge { options })
             }
             "restart" => self.restart(text("name")?),
             "kill" => self.halt(text("name")?, Signal::KILL),
@@ -201,7 +201,7 @@ impl Daemon {
         Arc::clone(self.lock().turns.entry(name.to_owned()).or_default())
     }
 
-    fn start(&self, name: &str, kind: Kind) -> Result<Value> {
+    fn start(&self, name: &str, kind: &Kind) -> Result<Value> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
             bail!("{name:?} does not do as a name: letters, digits, '-', '_' and '.' do");
@@ -211,7 +211,7 @@ impl Daemon {
         {
             let mut state = self.lock();
             if let Some(node) = state.nodes.get_mut(name) {
-                if node.kind != kind {
+                if node.kind != *kind {
                     bail!("{name} is there already, started differently: {:?}", node.kind);
                 }
                 if node.is_running() {
@@ -225,8 +225,8 @@ impl Daemon {
     }
 
     /// Gives a server, and all nodes of its cluster, their ports: they must know each other's before the first one starts.
-    fn enter(&self, state: &mut State, name: &str, kind: Kind) -> Result<()> {
-        let members = match &kind {
+    fn enter(&self, state: &mut State, name: &str, kind: &Kind) -> Result<()> {
+        let members = match kind {
             Kind::Node { options, .. } if !options.members.is_empty() => options.members.clone(),
             _ => vec![name.to_owned()],
         };
@@ -235,7 +235,7 @@ impl Daemon {
             fs::create_dir_all(&home)?;
             let port = free_port(&mut state.last_port)?;
             let transport_port = free_port(&mut state.last_port)?;
-            let version = match &kind {
+            let version = match kind {
                 Kind::Node { entry, .. } => Entry::find(entry)?.version.to_owned(),
                 Kind::S3 { .. } | Kind::Edge { .. } => String::new(),
             };
@@ -598,18 +598,23 @@ fn flags(entry: &Entry, home: &Path) -> Result<Vec<String>> {
             "--add-modules=jdk.incubator.vector".to_owned(),
             "--enable-native-access=ALL-UNNAMED".to_owned(),
         ],
-        (Family::Elasticsearch8, 9..) => vec![
-            format!("-Des.nativelibs.path={}", native_libraries(home)?.display()),
-            // Its library is not published, and looking for it in vain switches the other native code off too.
-            "-Dorg.elasticsearch.nativeaccess.enableVectorLibrary=false".to_owned(),
-            "--enable-native-access=ALL-UNNAMED".to_owned(),
-            "--sun-misc-unsafe-memory-access=allow".to_owned(),
-        ],
+        (Family::Elasticsearch8, major) => {
+            let mut flags = vec![
+                format!("-Des.nativelibs.path={}", native_libraries(home)?.display()),
+                // Its library is not published, and looking for it in vain switches the other native code off too.
+                "-Dorg.elasticsearch.nativeaccess.enableVectorLibrary=false".to_owned(),
+                "--enable-native-access=ALL-UNNAMED".to_owned(),
+            ];
+            if major > 8 {
+                flags.push("--sun-misc-unsafe-memory-access=allow".to_owned());
+            }
+            flags
+        }
         _ => Vec::new(),
     })
 }
 
-/// 9.x compresses `best_compression` indices with a libzstd it looks up by this name; the system's own one does.
+/// 8.x and 9.x compress `best_compression` indices with a libzstd that they look up by this name; the system's own one does.
 fn native_libraries(home: &Path) -> Result<PathBuf> {
     let directory = make(&home.join("native"))?;
     let link = directory.join("libzstd.so");
@@ -618,9 +623,10 @@ fn native_libraries(home: &Path) -> Result<PathBuf> {
         .iter()
         .map(|place| Path::new(place).join("libzstd.so.1"))
         .find(|library| library.exists());
-    if let Some(system) = system
-        && !link.exists()
-    {
+    let Some(system) = system else {
+        bail!("no libzstd.so.1, with which 8.x and 9.x compress: install it, e.g. with `apt-get install libzstd1`");
+    };
+    if !link.exists() {
         std::os::unix::fs::symlink(system, link)?;
     }
     Ok(directory)

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::json;
 
 use crate::http;
 use crate::stub::{Request, read};
@@ -35,6 +36,8 @@ pub enum Spoil {
     Slow(Duration),
     /// The server acts, and the body of its answer is changed.
     Edit(fn(&str) -> String),
+    /// The server never hears of the request; this status is the answer, with a refusal that says all headers back.
+    Echo(u16),
     /// The server never hears of the request; this status, headers and body are the answer.
     Answer(u16, Vec<(String, String)>, Vec<u8>),
 }
@@ -169,6 +172,11 @@ fn serve(
             return Ok(());
         }
         Some(Spoil::Answer(status, headers, body)) => whole(*status, headers, body),
+        Some(Spoil::Echo(status)) => {
+            let headers: Vec<_> = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            let refusal = json!({"error": {"type": "echo_exception", "reason": headers.join("; ")}, "status": status});
+            whole(*status, &[], refusal.to_string().as_bytes())
+        }
         _ => forward(&request, upstream)?,
     };
     let status =
