@@ -5,7 +5,7 @@
 //! A refusal for that means yes; 401 and 403 mean no.
 
 use es_cli::Fault;
-use es_client::{CallError, Class, Method, Path, ServerError, batches};
+use es_client::{CallError, Class, Method, Path, ServerError, batches, excerpt};
 use serde_json::{Value, json};
 
 use super::Look;
