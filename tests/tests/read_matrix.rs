@@ -427,10 +427,12 @@ fn fill(node: &Node, random: &mut Random) {
     node.bulk(&lines);
     let filtered = json!({"_source": {"includes": ["a*", "b.c"], "excludes": ["ab"]}, "dynamic": false});
     node.create("m-filtered", &one, &[("doc", filtered)]);
+    lines.clear();
     for number in 0..30 {
         let source = r#"{ "a": 1.50, "ab":2,"b": {"c":"x\ny", "d":1},"z":[1, 2]}"#;
         node.put(&mut lines, "m-filtered", &format!("f{}", number % 20), source);
     }
+    node.bulk(&lines);
     node.create("m-empty", &one, &[]);
     node.flush("m-*");
 }
