@@ -14,13 +14,13 @@ KEEP =
 TOOLS = es-sign-request es-iam-policy es-register-repository es-preflight es-snapshot es-wait es-restore es-finish-restore es-compare-counts es-read-snapshot
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 CACHE = $(or $(ES_MIGRATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/es-migrate)
-SCRIPTS = scripts/es-migrate scripts/demo scripts/demo-s3 scripts/chaos scripts/prerequisites scripts/bench/original.sh tests/signing/run.sh .ci/run tests/golden/lucene/make
+SCRIPTS = scripts/es-migrate scripts/demo scripts/demo-s3 scripts/chaos scripts/fuzz scripts/prerequisites scripts/bench/original.sh tests/signing/run.sh .ci/run tests/golden/lucene/make
 TOOL_PACKAGES = $(addprefix -p ,$(TOOLS))
 RELEASE = $(TARGET_DIR)/release
 BED = $(RELEASE)/es-testbed
 
 .DEFAULT_GOAL = build
-.PHONY: help build bed demo demo-s3 test check lint shellcheck unit signing deny chaos record-errors bench doc install uninstall dist clean \
+.PHONY: help build bed demo demo-s3 test check lint shellcheck unit signing deny chaos fuzz record-errors bench doc install uninstall dist clean \
 	migrate snapshot restore compare
 
 help: ## Lists the targets
@@ -72,6 +72,10 @@ chaos: ## Prints the scorecard of docs/reliability.md: traps, damage, kills, out
 	@sh scripts/prerequisites cargo java mvn zstd python3
 	$(CARGO) build --locked --workspace --bins $(FEATURES)
 	$(TARGET_DIR)/debug/es-testbed run -- scripts/chaos
+
+fuzz: ## Fuzzes every parser for FUZZ_SECONDS (60) each, a JSON line a target (needs cargo-fuzz and a nightly toolchain)
+	@command -v cargo-fuzz >/dev/null || { echo "make fuzz: cargo-fuzz is missing: cargo install --locked cargo-fuzz" >&2; exit 1; }
+	@scripts/fuzz
 
 record-errors: bed ## Brings every server into every condition that it refuses, and records the answers
 	PATH="$(abspath $(RELEASE)):$$PATH" $(BED) run -- python3 -B tests/errors/record.py

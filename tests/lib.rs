@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use es_testkit::bed::{self, Server};
 use es_testkit::generator::Random;
+use es_testkit::score::seed;
 use es_testkit::tool::{Output, Tool, bin_directory, program_at};
 use serde_json::{Value, json};
 
@@ -61,7 +62,8 @@ pub fn ask(server: &Server, method: &str, path: &str, body: Option<&Value>) -> V
 }
 
 /// The type of documents: `_doc` suits every version that has types from 6.2 on; 5.x and 6.1 take `doc`.
-fn kind(server: &Server) -> &'static str {
+#[must_use]
+pub fn kind(server: &Server) -> &'static str {
     if server.version.starts_with("5.") || server.version.starts_with("6.1") { "doc" } else { "_doc" }
 }
 
@@ -82,13 +84,21 @@ pub fn put_documents(server: &Server, index: &str, documents: u32) {
 /// throttle makes it.
 pub fn fill(server: &Server, index: &str, settings: &Value, documents: u32, words: u32, random: &mut Random) {
     ask(server, "PUT", &format!("/{index}"), Some(&json!({"settings": settings})));
+    let mut lines = String::new();
     for number in 0..documents {
         let mut text = String::new();
         for _ in 0..words {
             write!(text, "{:016x}", random.bits()).expect("a string takes text");
         }
-        ask(server, "PUT", &format!("/{index}/{}/{number}", kind(server)), Some(&json!({"text": text})));
+        let mut action = json!({"index": {"_index": index, "_id": number.to_string()}});
+        if server.version.starts_with(['5', '6']) && server.server.starts_with("elasticsearch") {
+            action["index"]["_type"] = json!(kind(server));
+        }
+        writeln!(lines, "{action}\n{}", json!({"text": text})).expect("a string takes text");
     }
+    let (status, answer) = server.text("POST", "/_bulk", "application/x-ndjson", lines.as_bytes());
+    let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
+    assert!(status == 200 && answer["errors"] == false, "_bulk: {status} {answer}");
     ask(server, "POST", &format!("/{index}/_refresh"), None);
 }
 
@@ -152,4 +162,68 @@ pub fn moved(server: &Server, index: &str, from: &str, as_name: &str) -> Output 
          es-wait --timeout 60s | es-finish-restore | es-wait --timeout 60s | es-compare-counts"
     );
     sh(server, &script)
+}
+
+/// Which half of a move is struck.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Half {
+    /// The snapshot.
+    Snapshot,
+    /// The restore.
+    Restore,
+}
+
+/// Strikes a move of a new index while this half of it is at work, slowly, and runs the same command until all is there.
+///
+/// `mend` does what an operator does after a run that ended badly.
+#[expect(clippy::missing_errors_doc, reason = "its error is the answer")]
+pub fn struck(
+    (source, target): (&Server, &Server),
+    half: Half,
+    (index, place, rate): (&str, &str, &str),
+    strike: impl FnOnce(),
+    mend: impl Fn(&Output),
+) -> End {
+    const DOCUMENTS: u32 = 40;
+    let mut random = Random::new(seed(), &[7]);
+    let settings = json!({"number_of_shards": 2, "number_of_replicas": 0});
+    fill(source, index, &settings, DOCUMENTS, 400, &mut random);
+    let work = tempfile::tempdir().expect("a work directory");
+    // The work itself, not only the request for it.
+    let (throttle, begun) = match half {
+        Half::Snapshot => ("snapshot", "started.json"),
+        Half::Restore => ("restore", "restoring.json"),
+    };
+    let command = format!(
+        "es-migrate --repository {index} {place} --indices {index} --work-dir {} --format jsonl --timeout 2m \
+         --max-{throttle}-bytes-per-sec {rate}",
+        work.path().display()
+    );
+    let running = shell(&format!("exec {command}"), source, target).limit(Duration::from_mins(4)).spawn();
+    eventually("work under way", || work.path().join(begun).exists());
+    strike();
+    let first = running.wait();
+    // Either it was at its end before that, or it says what happened.
+    if first.code() != 0 {
+        told(&first)?;
+    }
+    again(&command, source, target, mend)?;
+    let there = count(target, index);
+    must_be(there == Some(DOCUMENTS.into()), &format!("{there:?} documents"))
+}
+
+/// The same command again until it ends with 0, a few times; what else it says must be an answer.
+fn again(command: &str, source: &Server, target: &Server, mend: impl Fn(&Output)) -> End {
+    let mut last = String::new();
+    for _ in 0..4 {
+        let output = run(command, source, target);
+        if output.code() == 0 {
+            let equal = verdicts(&output).iter().all(|(_, verdict)| verdict == "equal");
+            return must_be(equal && !verdicts(&output).is_empty(), output.out());
+        }
+        told(&output)?;
+        mend(&output);
+        last = format!("exit {}: {}", output.code(), output.err());
+    }
+    Err(format!("four runs did not bring it over; the last: {last}"))
 }

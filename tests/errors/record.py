@@ -9,6 +9,7 @@ crates/es-testkit/answers/errors/SERVER.jsonl: {"name", "request", "status", "bo
 string. The conditions have the same names on every server; one that a server does not refuse leaves no line.
 """
 import argparse
+import concurrent.futures
 import http.client
 import json
 import os
@@ -76,17 +77,21 @@ class Recorder:
             or ((answer.get("snapshot") or {}).get("shards") or {}).get("failed")
         )
         if status >= 400 or troubled:
-            text = json.dumps(answer, ensure_ascii=False).replace(str(self.root), "/repositories")
-            text = re.sub(r"/[^\" \]\[,]*es-testbed[^\" \]\[,/]*", "/testbed", text)
-            self.lines[name] = {"request": f"{method} {path}"[:200], "status": status, "body": json.loads(text)}
+            self.keep(name, method, path, status, answer)
         return status
+
+    def keep(self, name, method, path, status, answer):
+        text = json.dumps(answer, ensure_ascii=False).replace(str(self.root), "/repositories")
+        text = re.sub(r"/[^\" \]\[,]*es-testbed[^\" \]\[,/]*", "/testbed", text)
+        self.lines[name] = {"request": f"{method} {path}"[:200], "status": status, "body": json.loads(text)}
 
     def until(self, wanted, seconds=60):
         end = time.monotonic() + seconds
-        while not wanted():
+        while not (met := wanted()):
             if time.monotonic() > end:
                 raise SystemExit(f"{self.server}: the condition of line {wanted.__code__.co_firstlineno} did not come about")
             time.sleep(0.05)
+        return met
 
     def state(self, repository, snapshot):
         status, answer = self.call("GET", f"/_snapshot/{repository}/{snapshot}")
@@ -428,6 +433,9 @@ def s3(r):
     put("s3-bucket-not-given")
     put("s3-client-unknown", bucket="errors", client="nosuch")
     put("s3-away", bucket="errors", endpoint="http://127.0.0.1:1")
+    # A store of its own has keys of its own.
+    put("s3-keys-unknown", bucket="errors", endpoint=bed("start", "s3", "--name", "s3-other", "--bucket", "errors")["url"])
+    bed("stop-server", "s3-other")
     r.must("PUT", "/_snapshot/s3", {"type": "s3", "settings": {"bucket": "errors", "base_path": "a"}})
     bed("stop-server", "s3")
     r.record("s3-away-for-listing", "GET", "/_snapshot/s3/_all")
@@ -436,7 +444,90 @@ def s3(r):
     r.host = host
 
 
-PARTS = [repositories, names, snapshots, restores, indices, missing_primaries, at_work, damage, foreign, s3, two_writers, scrolls]
+class Other:
+    """For a while, another node takes the place of the one that is recorded."""
+
+    def __init__(self, r, url):
+        self.r, self.host = r, urllib.parse.urlsplit(url).netloc
+
+    def __enter__(self):
+        self.r.host, self.host = self.host, self.r.host
+
+    def __exit__(self, *_):
+        self.r.host, self.host = self.host, self.r.host
+
+
+def no_master(r):
+    """A node that waits for a master that never comes. The bed waits for it too, and gives it up when it is killed."""
+    name = f"errors-headless-{r.server}"
+    wait = {"discovery.type": "zen" if r.major < 8 else "multi-node", "cluster.initial_master_nodes": "nobody"}
+    if not r.elastic:
+        wait = {"discovery.type": "zen", "cluster.initial_cluster_manager_nodes" if r.major > 1 else "cluster.initial_master_nodes": "nobody"}
+    elif r.major < 7:
+        wait = {"discovery.zen.minimum_master_nodes": "2", "discovery.zen.ping_timeout": "1s"}
+    settings = [word for key, value in wait.items() for word in ("--setting", f"{key}={value}")]
+    starting = subprocess.Popen(["es-testbed", "start", r.server, "--name", name, *settings],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def answers():
+        listed = subprocess.run(["es-testbed", "list"], check=True, stdout=subprocess.PIPE, text=True).stdout
+        nodes = [node for node in map(json.loads, listed.splitlines()) if node["name"] == name]
+        if not nodes:
+            return False
+        other = Other(r, nodes[0]["url"])
+        try:
+            with other:
+                r.call("GET", "/")
+        except OSError:
+            return False
+        return other
+
+    try:
+        with r.until(answers, 60):
+            fast = "master_timeout=1s&timeout=1s"
+            r.record("no-master-for-root", "GET", "/")
+            r.record("no-master-for-repository", "PUT", f"/_snapshot/r?{fast}", {"type": "fs", "settings": {"location": str(r.root / "r")}})
+            r.record("no-master-for-repositories", "GET", "/_snapshot/_all?master_timeout=1s")
+            r.record("no-master-for-get", "GET", "/_snapshot/r/s?master_timeout=1s")
+            r.record("no-master-for-status", "GET", "/_snapshot/r/s/_status?master_timeout=1s")
+            r.record("no-master-for-snapshot", "PUT", "/_snapshot/r/s?master_timeout=1s", {"indices": "x"})
+            r.record("no-master-for-restore", "POST", "/_snapshot/r/s/_restore?master_timeout=1s", {"indices": "x"})
+            r.record("no-master-for-verify", "POST", f"/_snapshot/r/_verify?{fast}")
+            r.record("no-master-for-health", "GET", f"/_cluster/health?{fast}")
+            r.record("no-master-for-indices", "GET", "/_cat/indices?format=json&master_timeout=1s")
+            r.record("no-master-for-aliases", "GET", "/_alias")
+            r.record("no-master-for-recovery", "GET", "/_recovery")
+            r.record("no-master-for-count", "GET", "/x/_count")
+            r.record("no-master-for-refresh", "POST", "/x/_refresh")
+            r.record("no-master-for-write", "PUT", f"/x/{r.kind}/1?timeout=1s", {"n": 1})
+    finally:
+        subprocess.run(["es-testbed", "kill", name], stdout=subprocess.DEVNULL, check=False)
+        starting.wait(60)
+
+
+def full_queue(r):
+    """A node with one thread for searches and one place before it, and forty that want in at once."""
+    name = f"errors-queue-{r.server}"
+    node = bed("start", r.server, "--name", name, "--setting", "thread_pool.search.size=1", "--setting", "thread_pool.search.queue_size=1")
+    with Other(r, node["url"]):
+        r.must("PUT", "/one", {"settings": {"number_of_shards": 1, "number_of_replicas": 0}})
+        for n in range(50):
+            r.must("PUT", f"/one/{r.kind}/{n}", {"text": " ".join(f"w{(n * k) % 997}" for k in range(400))})
+        r.must("POST", "/one/_refresh")
+        slow = {"size": 50, "query": {"query_string": {"query": "*7* OR *1* OR /w.*[0-9]9/", "default_field": "text"}}}
+        for what in ("count", "search"):
+            body = slow if what == "search" else {"query": slow["query"]}
+            for _ in range(20):  # until one met a full queue
+                with concurrent.futures.ThreadPoolExecutor(40) as pool:
+                    asked = lambda _: r.call("POST", f"/one/_{what}", body)
+                    refused = [answer for answer in pool.map(asked, range(40)) if answer[0] >= 400]
+                if refused:
+                    r.keep(f"queue-full-for-{what}", "POST", f"/one/_{what}", *refused[0])
+                    break
+    bed("stop-server", name)
+
+
+PARTS = [repositories, names, snapshots, restores, indices, missing_primaries, at_work, damage, foreign, s3, two_writers, scrolls, no_master, full_queue]
 
 
 def main():

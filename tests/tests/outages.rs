@@ -4,14 +4,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use es_testkit::bed::{self, Options, Server};
-use es_testkit::generator::Random;
-use es_testkit::score::{Score, seed, whole};
+use es_testkit::bed::{self, Options};
+use es_testkit::score::{Score, whole};
 use es_testkit::tool::Output;
-use es_tests::{End, ask, count, eventually, fill, must_be, run, shell, told, verdicts};
-use serde_json::json;
-
-const DOCUMENTS: u32 = 40;
+use es_tests::{Half, ask, struck};
 
 /// Versions of source and target.
 const PAIRS: [(&str, &str); 5] = [
@@ -21,66 +17,6 @@ const PAIRS: [(&str, &str); 5] = [
     ("elasticsearch-9.5.3", "elasticsearch-9.5.3"),
     ("opensearch-3.8.0", "opensearch-3.8.0"),
 ];
-
-/// Which half of a move is struck.
-#[derive(Clone, Copy, PartialEq)]
-enum Half {
-    Snapshot,
-    Restore,
-}
-
-/// Strikes a move of a new index while this half of it is at work, slowly, and runs the same command until all is there.
-///
-/// `mend` does what an operator does after a run that ended badly.
-fn struck(
-    (source, target): (&Server, &Server),
-    half: Half,
-    (index, place, rate): (&str, &str, &str),
-    strike: impl FnOnce(),
-    mend: impl Fn(&Output),
-) -> End {
-    let mut random = Random::new(seed(), &[7]);
-    let settings = json!({"number_of_shards": 2, "number_of_replicas": 0});
-    fill(source, index, &settings, DOCUMENTS, 400, &mut random);
-    let work = tempfile::tempdir().expect("a work directory");
-    // The work itself, not only the request for it.
-    let (throttle, begun) = match half {
-        Half::Snapshot => ("snapshot", "started.json"),
-        Half::Restore => ("restore", "restoring.json"),
-    };
-    let command = format!(
-        "es-migrate --repository {index} {place} --indices {index} --work-dir {} --format jsonl --timeout 2m \
-         --max-{throttle}-bytes-per-sec {rate}",
-        work.path().display()
-    );
-    let running = shell(&format!("exec {command}"), source, target).limit(Duration::from_mins(4)).spawn();
-    eventually("work under way", || work.path().join(begun).exists());
-    strike();
-    let first = running.wait();
-    // Either it was at its end before that, or it says what happened.
-    if first.code() != 0 {
-        told(&first)?;
-    }
-    again(&command, source, target, mend)?;
-    let there = count(target, index);
-    must_be(there == Some(DOCUMENTS.into()), &format!("{there:?} documents"))
-}
-
-/// The same command again until it ends with 0, a few times; what else it says must be an answer.
-fn again(command: &str, source: &Server, target: &Server, mend: impl Fn(&Output)) -> End {
-    let mut last = String::new();
-    for _ in 0..4 {
-        let output = run(command, source, target);
-        if output.code() == 0 {
-            let equal = verdicts(&output).iter().all(|(_, verdict)| verdict == "equal");
-            return must_be(equal && !verdicts(&output).is_empty(), output.out());
-        }
-        told(&output)?;
-        mend(&output);
-        last = format!("exit {}: {}", output.code(), output.err());
-    }
-    Err(format!("four runs did not bring it over; the last: {last}"))
-}
 
 #[test]
 fn a_node_killed_at_work_is_recognised_and_the_same_command_brings_everything() {

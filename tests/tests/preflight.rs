@@ -1,10 +1,12 @@
 //! es-preflight on real servers that are in the condition it looks for.
 #![allow(clippy::expect_used, clippy::unwrap_used)] // helpers of tests panic as tests do
 
-use es_testkit::bed::{self, Server};
+use es_testkit::bed::{self, EdgeOptions, Server};
+use es_testkit::proxy::{Proxy, Spoil};
 use es_testkit::tool::Output;
-use es_tests::{Original, ask, eventually, original, put_documents, run};
+use es_tests::{Original, ask, eventually, original, put_documents, run, shell};
 use serde_json::{Value, json};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The findings of this check, as `level message`.
 fn of(output: &Output, check: &str) -> Vec<String> {
@@ -96,9 +98,32 @@ fn repositories_that_would_do_harm_are_told() {
     ask(source, "PUT", "/_snapshot/pre-repo", Some(&body(false)));
     ask(target, "PUT", "/_snapshot/pre-repo", Some(&body(false)));
     let output = preflight("--indices repo-index --repository pre-repo", source, target);
+    output.exit(1);
+    found(&output, "repository", "blocker", "may be written to by the target, where the source writes");
+    found(&output, "repository", "ok", "the source reads \"pre-repo\": 0 snapshots");
+    // Under another name it is the same place, and where it is not known yet what the source will be given is.
+    ask(target, "DELETE", "/_snapshot/pre-repo", None);
+    ask(target, "PUT", "/_snapshot/pre-other", Some(&body(false)));
+    ask(source, "PUT", "/_snapshot/pre-second", Some(&body(false)));
+    let output = preflight("--indices repo-index --repository pre-repo", source, target);
+    output.exit(1);
+    found(&output, "repository", "blocker", "under the name \"pre-other\"");
+    found(&output, "repository", "warning", "under the name \"pre-second\" too");
+    let asked = format!("--indices repo-index --repository pre-new --type fs --location {}/", location.display());
+    let output = preflight(&asked, source, target);
+    output.exit(1);
+    found(&output, "repository", "blocker", "under the name \"pre-other\"");
+    ask(target, "DELETE", "/_snapshot/pre-other", None);
+    ask(source, "DELETE", "/_snapshot/pre-second", None);
+    ask(
+        target,
+        "PUT",
+        "/_snapshot/pre-repo",
+        Some(&json!({"type": "fs", "settings": {"location": source.repository_root.join("pre-own")}})),
+    );
+    let output = preflight("--indices repo-index --repository pre-repo", source, target);
     output.exit(0);
     found(&output, "repository", "warning", "may be written to by the target");
-    found(&output, "repository", "ok", "the source reads \"pre-repo\": 0 snapshots");
     ask(source, "PUT", "/_snapshot/pre-repo", Some(&body(true)));
     ask(target, "PUT", "/_snapshot/pre-repo", Some(&body(true)));
     std::fs::create_dir_all(&location).expect("the repository");
@@ -137,12 +162,520 @@ fn an_index_that_the_target_cannot_read_is_told_although_the_snapshot_could_be_r
     found(&output, "created_version", "blocker", "too-old was created by Elasticsearch 6.1");
     // The other way round.
     put_documents(&new, "too-new", 1);
-    ask(&new, "PUT", "/_cluster/settings", Some(&json!({"transient": {"cluster.max_shards_per_node": 1}})));
     let output = preflight("--indices too-new", &new, old);
     output.exit(1);
     found(&output, "version", "blocker", "reads no repository of OpenSearch");
     found(&output, "created_version", "blocker", "reads no index of OpenSearch");
-    let output = preflight("--indices too-old", old, &new);
-    ask(&new, "PUT", "/_cluster/settings", Some(&json!({"transient": {"cluster.max_shards_per_node": null}})));
-    found(&output, "shards", "blocker", "cluster.max_shards_per_node 1");
+}
+
+/// A pair of servers of one version, the target for one test at a time: its settings are changed.
+struct Pair {
+    source: Server,
+    target: Server,
+    _turn: MutexGuard<'static, ()>,
+}
+
+const NO_INDICES: &str = "cluster.blocks.create_index";
+
+static TURN: Mutex<()> = Mutex::new(());
+
+fn pair(version: &str) -> Pair {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let source = bed::server(version);
+    // Whoever is refused in the middle of a test leaves its settings behind: they are taken off here.
+    let target = bed::named(version, &format!("preflight-{version}"));
+    let pair = Pair { source, target, _turn: turn };
+    pair.set(&json!({}));
+    pair
+}
+
+impl Pair {
+    /// Settings of the target, and none beside them.
+    fn set(&self, settings: &Value) {
+        // A cluster that is read-only takes no other setting beside that which frees it.
+        let free = json!({"cluster.blocks.read_only": null, "cluster.blocks.read_only_allow_delete": null});
+        ask(&self.target, "PUT", "/_cluster/settings", Some(&json!({"transient": free})));
+        let mut all = json!({
+            "cluster.max_shards_per_node": null, "cluster.routing.allocation.*": null, "cluster.info.update.interval": null,
+        });
+        all.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+        ask(&self.target, "PUT", "/_cluster/settings", Some(&json!({"transient": all})));
+        // OpenSearch sets this one by itself, after disks that are taken for full.
+        if self.target.server.starts_with("opensearch") && settings.get(NO_INDICES).is_none() {
+            let free = json!({"transient": {NO_INDICES: null}, "persistent": {NO_INDICES: null}});
+            ask(&self.target, "PUT", "/_cluster/settings", Some(&free));
+        }
+    }
+
+    fn preflight(&self, flags: &str) -> Output {
+        preflight(flags, &self.source, &self.target)
+    }
+
+    /// Takes a snapshot of an index on the source, and gives what the target answers to its restore without replicas.
+    fn restore(&self, index: &str) -> (u16, Value) {
+        let name = format!("pre-{index}-{}", self.source.name);
+        let location = self.source.repository_root.join(&name);
+        let body = |readonly: bool| json!({"type": "fs", "settings": {"location": location, "readonly": readonly}});
+        ask(&self.source, "PUT", &format!("/_snapshot/{name}"), Some(&body(false)));
+        let taken = json!({"indices": index, "include_global_state": false});
+        let path = format!("/_snapshot/{name}/one");
+        if self.source.call("GET", &path, None).0 == 404 {
+            ask(&self.source, "PUT", &format!("{path}?wait_for_completion=true"), Some(&taken));
+        }
+        ask(&self.target, "PUT", &format!("/_snapshot/{name}"), Some(&body(true)));
+        let wanted =
+            json!({"indices": index, "include_global_state": false, "index_settings": {"index.number_of_replicas": 0}});
+        self.target.call("POST", &format!("{path}/_restore"), Some(&wanted))
+    }
+}
+
+/// Watermarks of bytes, largest first.
+fn watermarks(low: &str, high: &str, flood: &str) -> Value {
+    json!({
+        "cluster.routing.allocation.disk.threshold_enabled": true,
+        "cluster.routing.allocation.disk.watermark.low": low,
+        "cluster.routing.allocation.disk.watermark.high": high,
+        "cluster.routing.allocation.disk.watermark.flood_stage": flood,
+    })
+}
+
+#[test]
+fn a_disk_past_the_watermark_is_told_where_the_server_would_assign_nothing() {
+    let pair = pair("elasticsearch-8.19.21");
+    put_documents(&pair.source, "disk-full", 3);
+    // However full the disk is: with the thresholds off nothing stops a shard.
+    let output = pair.preflight("--indices disk-full");
+    output.exit(0);
+    found(&output, "disk", "ok", "the primaries need");
+    for (marks, level) in [
+        (watermarks("20b", "10b", "5b"), "ok"),
+        (watermarks("0%", "99.999%", "99.9999%"), "blocker"),
+        (watermarks("900tb", "10b", "5b"), "blocker"),
+        (watermarks("900tb", "800tb", "700tb"), "blocker"),
+    ] {
+        pair.set(&marks);
+        let output = pair.preflight("--indices disk-full");
+        found(&output, "disk", level, "the primaries need");
+    }
+    // The server agrees: the restore is accepted, and its shard assigned nowhere. It looks at its disks now and then only, so that
+    // a first one may slip through.
+    let mut marks = watermarks("900tb", "800tb", "700tb");
+    marks["cluster.info.update.interval"] = "10s".into();
+    pair.set(&marks);
+    let which = json!({"index": "disk-full", "shard": 0, "primary": true});
+    eventually("a shard that the disk keeps out", || {
+        let _ = pair.target.call("DELETE", "/disk-full", None);
+        assert_eq!(pair.restore("disk-full").0, 200);
+        let (_, said) = pair.target.call("POST", "/_cluster/allocation/explain", Some(&which));
+        said.to_string().contains("low watermark cluster setting")
+    });
+    pair.set(&json!({}));
+    ask(&pair.target, "DELETE", "/disk-full", None);
+}
+
+#[test]
+fn one_node_takes_shards_past_the_watermark_and_then_blocks_them() {
+    let pair = pair("opensearch-2.19.6");
+    put_documents(&pair.source, "disk-flood", 3);
+    pair.set(&watermarks("900tb", "800tb", "700tb"));
+    let output = pair.preflight("--indices disk-flood");
+    output.exit(0);
+    found(&output, "disk", "warning", "past the flood stage");
+    let (status, answer) = pair.restore("disk-flood");
+    assert_eq!(status, 200, "{answer}");
+    eventually("the shard that was assigned all the same", || {
+        ask(&pair.target, "GET", "/_cluster/health/disk-flood", None)["status"] == "green"
+    });
+    pair.set(&json!({}));
+    ask(&pair.target, "DELETE", "/disk-flood", None);
+}
+
+#[test]
+fn shards_are_counted_as_the_servers_count_them() {
+    for version in ["elasticsearch-8.19.21", "opensearch-2.19.6"] {
+        let pair = pair(version);
+        let one = json!({"settings": {"index.number_of_shards": 1, "index.number_of_replicas": 1}});
+        ask(&pair.source, "PUT", "/shards-come", Some(&one));
+        // The replica has no node and is counted all the same; what is closed is not.
+        ask(&pair.target, "PUT", "/shards-held", Some(&one));
+        ask(&pair.target, "PUT", "/shards-shut", Some(&one));
+        ask(&pair.target, "POST", "/shards-shut/_close", None);
+        for (limit, level) in [(4, "ok"), (3, "warning"), (2, "blocker")] {
+            pair.set(&json!({"cluster.max_shards_per_node": limit}));
+            let output = pair.preflight("--indices shards-come");
+            output.exit(i32::from(level == "blocker"));
+            found(&output, "shards", level, &format!("the target has 2 of at most {limit}"));
+        }
+        let (status, answer) = pair.restore("shards-come");
+        assert!(status == 400 && answer.to_string().contains("maximum"), "{status} {answer}");
+        pair.set(&json!({"cluster.max_shards_per_node": 3}));
+        assert_eq!(pair.restore("shards-come").0, 200);
+        let more = json!({"index.number_of_replicas": 1});
+        eventually("the restore", || {
+            ask(&pair.target, "GET", "/_cluster/health/shards-come", None)["status"] == "green"
+        });
+        assert_eq!(pair.target.call("PUT", "/shards-come/_settings", Some(&more)).0, 400);
+        pair.set(&json!({}));
+        ask(&pair.target, "DELETE", "/shards-come,shards-held,shards-shut", None);
+        ask(&pair.source, "DELETE", "/shards-come", None);
+    }
+}
+
+#[test]
+fn an_alias_that_two_indices_would_be_written_through_is_told() {
+    for version in ["elasticsearch-8.19.21", "opensearch-2.19.6"] {
+        let pair = pair(version);
+        let writes = json!({"aliases": {"written": {"is_write_index": true}, "read": {}}});
+        ask(&pair.source, "PUT", "/alias-come", Some(&writes));
+        ask(&pair.target, "PUT", "/alias-held", Some(&writes));
+        let output = pair.preflight("--indices alias-come");
+        output.exit(1);
+        found(&output, "aliases", "blocker", "both have is_write_index for alias \"written\"");
+        found(&output, "aliases", "warning", "alias \"read\" of alias-come stands on \"alias-held\"");
+        let (status, answer) = pair.restore("alias-come");
+        assert!(status == 500 && answer.to_string().contains("more than one write index"), "{status} {answer}");
+        pair.preflight("--indices alias-come --no-aliases").exit(0);
+        ask(&pair.source, "DELETE", "/alias-come", None);
+        ask(&pair.target, "DELETE", "/alias-held", None);
+    }
+}
+
+#[test]
+fn data_streams_in_the_way_are_told() {
+    let pair = pair("opensearch-2.19.6");
+    let template = json!({"index_patterns": ["stream-*"], "data_stream": {}});
+    for server in [&pair.source, &pair.target] {
+        ask(server, "PUT", "/_index_template/pre-streams", Some(&template));
+    }
+    ask(&pair.source, "PUT", "/_data_stream/stream-a", None);
+    ask(&pair.source, "PUT", "/pre-plain", Some(&json!({"aliases": {"stream-b": {}}})));
+    for stream in ["stream-a", "stream-b"] {
+        ask(&pair.target, "PUT", &format!("/_data_stream/{stream}"), None);
+    }
+    let rename = |to: &str| format!("--indices pre-plain --rename-pattern '(.+)' --rename-replacement '{to}'");
+    let output = pair.preflight("--indices .ds-stream-a-000001,pre-plain");
+    output.exit(1);
+    found(&output, "data_streams", "warning", "is a backing index of the data stream \"stream-a\"");
+    found(&output, "names", "blocker", "\".ds-stream-a-000001\" exists on the target");
+    found(&output, "data_streams", "blocker", "alias \"stream-b\" of pre-plain is the name of a data stream");
+    let output = pair.preflight(&rename("stream-a"));
+    found(&output, "data_streams", "blocker", "\"stream-a\" is a data stream on the target");
+    let output = pair.preflight(&rename(".ds-stream-a-000007"));
+    found(&output, "data_streams", "blocker", "the data stream \"stream-a\" on the target keeps for itself");
+    let output = pair.preflight(&format!("{} --no-aliases", rename("stream-c")));
+    output.exit(0);
+    found(&output, "data_streams", "warning", "makes data streams of such names: stream-c");
+    let (status, answer) = pair.restore("pre-plain");
+    assert!(status == 500 && answer.to_string().contains("conflicts with data stream"), "{status} {answer}");
+    for server in [&pair.source, &pair.target] {
+        ask(server, "DELETE", "/_data_stream/stream-*", None);
+        ask(server, "DELETE", "/_index_template/pre-streams", None);
+    }
+    ask(&pair.source, "DELETE", "/pre-plain", None);
+}
+
+#[test]
+fn field_types_and_analysis_that_the_target_lacks_are_told() {
+    let source = bed::server("elasticsearch-7.10.2");
+    let index = json!({
+        "settings": {"analysis": {
+            "tokenizer": {"pieces": {"type": "ngram", "min_gram": 2, "max_gram": 3}},
+            "analyzer": {"own": {"type": "custom", "tokenizer": "pieces"}},
+        }},
+        "mappings": {"properties": {
+            "relation": {"type": "join", "relations": {"question": "answer"}},
+            "price": {"type": "scaled_float", "scaling_factor": 100},
+            "also": {"type": "alias", "path": "price"},
+            "text": {"type": "text", "analyzer": "english", "fields": {
+                "own": {"type": "text", "analyzer": "own"}, "words": {"type": "token_count", "analyzer": "own"},
+            }},
+            "inner": {"type": "nested", "properties": {"at": {"type": "date_nanos"}, "query": {"type": "percolator"}}},
+        }},
+    });
+    ask(&source, "PUT", "/lacks", Some(&index));
+    ask(
+        &source,
+        "PUT",
+        "/fits",
+        Some(&json!({"mappings": {"properties": {"at": {"type": "date"}, "place": {"type": "geo_point"}}}})),
+    );
+    let types =
+        [("relation", "join"), ("price", "scaled_float"), ("text.words", "token_count"), ("inner.query", "percolator")];
+    let output = preflight("--indices lacks,fits", &source, &bed::server("elasticsearch-8.19.21"));
+    output.exit(1);
+    for (field, kind) in types {
+        found(&output, "mappings", "blocker", &format!("lacks: field \"{field}\" has the type \"{kind}\""));
+    }
+    assert_eq!(of(&output, "mappings").len(), types.len());
+    found(&output, "analysis", "blocker", "field \"text\" has the analyzer \"english\"");
+    found(&output, "analysis", "blocker", "Unknown tokenizer type [ngram] for [pieces]");
+    // This one has the join.
+    let opensearch = bed::server("opensearch-2.19.6");
+    let output = preflight("--indices lacks", &source, &opensearch);
+    output.exit(1);
+    assert_eq!(of(&output, "mappings").len(), types.len() - 1, "{:?}", of(&output, "mappings"));
+    // Who may not ask the server goes by what its nodes say they have.
+    let proxy = Proxy::before(&opensearch.url);
+    let refused = br#"{"error":{"type":"security_exception","reason":"no permissions"},"status":403}"#;
+    proxy.spoil("POST", "/_index_template/_simulate", Spoil::Answer(403, vec![], refused.to_vec()));
+    let behind = Server { url: proxy.url.clone(), ..opensearch.clone() };
+    let output = preflight("--indices lacks", &source, &behind);
+    output.exit(1);
+    found(&output, "mappings", "blocker", "field \"price\" has the type \"scaled_float\" of mapper-extras");
+    assert!(!of(&output, "mappings").iter().any(|finding| finding.contains("join")), "{}", output.out());
+    preflight("--indices fits", &source, &bed::server("elasticsearch-8.19.21")).exit(0);
+    // What was asked left no trace.
+    assert_eq!(opensearch.call("GET", "/_index_template/es-preflight*", None).1["index_templates"], json!([]));
+    let own = preflight("--indices lacks --rename-pattern '(.+)' --rename-replacement 'new-$1'", &source, &source);
+    own.exit(0);
+    found(&own, "mappings", "ok", "");
+    ask(&source, "DELETE", "/lacks,fits", None);
+}
+
+#[test]
+fn a_codec_and_a_store_that_the_target_does_not_know_are_told() {
+    let Pair { source, target, .. } = &pair("opensearch-2.19.6");
+    // The one of the smb store plugin can be asked for nowhere here; this comes by a restore, which takes any setting.
+    ask(source, "PUT", "/codec-plain", Some(&json!({"settings": {"index.codec": "zlib"}})));
+    preflight("--indices codec-plain", source, target).exit(0);
+    let other = bed::server("elasticsearch-8.19.21");
+    let output = preflight("--indices codec-plain", source, &other);
+    output.exit(1);
+    found(&output, "codec", "blocker", "[index.codec] must be one of");
+    preflight("--indices codec-plain --ignore-index-setting index.codec", source, target).exit(0);
+    ask(source, "DELETE", "/codec-plain", None);
+}
+
+#[test]
+fn rules_that_no_node_satisfies_and_a_target_that_assigns_nothing_are_told() {
+    let pair = pair("elasticsearch-8.19.21");
+    let index = |settings: Value| json!({"settings": settings});
+    let path = |name: &str| format!("/{name}?wait_for_active_shards=0");
+    let shards = json!({"index.number_of_shards": 3, "index.number_of_replicas": 0, "index.routing.allocation.total_shards_per_node": 2});
+    ask(&pair.source, "PUT", &path("rule-many"), Some(&index(shards)));
+    let not_there = json!({"index.routing.allocation.exclude._name": "preflight-*"});
+    ask(&pair.source, "PUT", &path("rule-exclude"), Some(&index(not_there)));
+    let either = json!({"index.routing.allocation.include._name": "elasticsearch-*,preflight-*", "index.routing.allocation.include._tier_preference": "data_cold"});
+    ask(&pair.source, "PUT", &path("rule-include"), Some(&index(either)));
+    let output = pair.preflight("--indices rule-many,rule-exclude,rule-include --partial");
+    output.exit(1);
+    let found_rules = of(&output, "allocation");
+    found(&output, "allocation", "blocker", "rule-many has 3 primary shards");
+    found(&output, "allocation", "blocker", "rule-exclude has index.routing.allocation.exclude._name");
+    assert_eq!(found_rules.len(), 2, "{found_rules:?}");
+    let left =
+        "--indices rule-many,rule-exclude,rule-include --partial --ignore-index-setting 'index.routing.allocation.*'";
+    pair.preflight(left).exit(0);
+    for (settings, check, level, words) in [
+        (json!({"cluster.routing.allocation.enable": "none"}), "allocation", "blocker", "no shard is assigned"),
+        (
+            json!({"cluster.routing.allocation.enable": "new_primaries"}),
+            "allocation",
+            "warning",
+            "replicas will stay unassigned",
+        ),
+        (json!({"cluster.blocks.read_only": true}), "blocks", "blocker", "cluster.blocks.read_only is set"),
+        (json!({"cluster.blocks.read_only_allow_delete": true}), "blocks", "blocker", "read_only_allow_delete is set"),
+    ] {
+        pair.set(&settings);
+        let output = pair.preflight(left);
+        output.exit(i32::from(level == "blocker"));
+        found(&output, check, level, words);
+        if check == "blocks" {
+            assert_eq!(pair.target.call("PUT", "/_snapshot/pre-refused", Some(&json!({"type": "fs"}))).0, 403);
+        }
+    }
+    // A restored primary is a new one.
+    pair.set(&json!({"cluster.routing.allocation.enable": "new_primaries"}));
+    assert_eq!(pair.restore("rule-include").0, 200);
+    eventually("a primary that is assigned", || {
+        ask(&pair.target, "GET", "/_cluster/health/rule-include", None)["status"] == "green"
+    });
+    pair.set(&json!({}));
+    ask(&pair.target, "DELETE", "/rule-include", None);
+    ask(&pair.source, "DELETE", "/rule-*", None);
+}
+
+#[test]
+fn a_target_that_makes_no_indices_is_told_and_takes_a_restore_all_the_same() {
+    let pair = pair("opensearch-2.19.6");
+    ask(&pair.source, "PUT", "/no-more", None);
+    pair.set(&json!({NO_INDICES: true}));
+    let output = pair.preflight("--indices no-more");
+    output.exit(0);
+    found(&output, "blocks", "warning", "cluster.blocks.create_index is set");
+    assert_eq!(pair.target.call("PUT", "/no-more-of-these", None).0, 403);
+    let (status, answer) = pair.restore("no-more");
+    assert_eq!(status, 200, "{answer}");
+    pair.set(&json!({}));
+    eventually("the restore", || pair.target.call("DELETE", "/no-more", None).0 == 200);
+    ask(&pair.source, "DELETE", "/no-more", None);
+}
+
+#[test]
+fn blocks_of_an_index_that_would_stop_the_move_are_told_and_can_be_left_behind() {
+    let Original { source, target, .. } = &original();
+    for (index, block) in [("block-ro", "read_only"), ("block-write", "write")] {
+        put_documents(source, index, 2);
+        ask(source, "PUT", &format!("/{index}/_settings"), Some(&json!({format!("index.blocks.{block}"): true})));
+    }
+    let output = preflight("--indices block-ro,block-write", source, target);
+    output.exit(1);
+    found(&output, "blocks", "blocker", "block-ro has index.blocks.read_only");
+    found(&output, "blocks", "warning", "block-write has index.blocks.write");
+    let work = tempfile::tempdir().expect("a work directory");
+    let command = |name: &str, more: &str| {
+        format!(
+            "es-migrate --repository {name} --type fs --location {}/{name} --indices block-ro --work-dir {}/{name} {more}",
+            source.repository_root.display(),
+            work.path().display()
+        )
+    };
+    // It is true: without a look the move stops half way.
+    let output = run(&command("pre-block", "--no-preflight"), source, target);
+    assert!(output.code() != 0 && output.err().contains("read-only"), "{} {}", output.code(), output.err());
+    let leave = "--ignore-index-setting 'index.blocks.*' --rename-pattern '(.+)' --rename-replacement 'left-$1'";
+    run(&command("pre-left", leave), source, target).exit(0);
+    let kept = ask(target, "GET", "/left-block-ro/_settings", None);
+    assert!(kept["left-block-ro"]["settings"]["index"]["blocks"].is_null(), "{kept}");
+    for server in [source, target] {
+        let _ = server.call(
+            "PUT",
+            "/block-*/_settings",
+            Some(&json!({"index.blocks.read_only": null, "index.blocks.write": null})),
+        );
+        let _ = server.call("DELETE", "/block-*,left-block-*", None);
+    }
+}
+
+#[test]
+fn indices_that_a_wildcard_passes_over_and_policies_without_effect_are_told() {
+    let Original { source, target, .. } = &original();
+    for index in ["over-open", "over-closed", ".over-system"] {
+        put_documents(source, index, 1);
+    }
+    ask(source, "POST", "/over-closed/_close", None);
+    // 5.x takes any setting of a restore, and so has one of ILM.
+    let root = json!({"type": "fs", "settings": {"location": source.repository_root.join("pre-over")}});
+    ask(source, "PUT", "/_snapshot/pre-over", Some(&root));
+    ask(source, "PUT", "/_snapshot/pre-over/one?wait_for_completion=true", Some(&json!({"indices": "over-open"})));
+    let managed = json!({
+        "indices": "over-open", "rename_pattern": "(.+)", "rename_replacement": "managed-$1",
+        "index_settings": {"index.lifecycle.name": "short"},
+    });
+    ask(source, "POST", "/_snapshot/pre-over/one/_restore?wait_for_completion=true", Some(&managed));
+    let output = preflight("--indices 'over-*,managed-over-open,.over-system'", source, target);
+    output.exit(0);
+    found(&output, "passed_over", "warning", "over-closed is closed");
+    found(&output, "system", "warning", ".over-system");
+    found(&output, "policies", "warning", "the lifecycle policy \"short\"; the target offers none");
+    let left = preflight("--indices managed-over-open --ignore-index-setting 'index.lifecycle.*'", source, target);
+    found(&left, "policies", "ok", "");
+    let hides = bed::server("elasticsearch-8.19.21");
+    ask(&hides, "PUT", "/over-hidden", Some(&json!({"settings": {"index.hidden": true}})));
+    let output = preflight("--indices 'over-*' --rename-pattern '(.+)' --rename-replacement 'new-$1'", &hides, &hides);
+    found(&output, "passed_over", "warning", "over-hidden is hidden");
+    ask(&hides, "DELETE", "/over-hidden", None);
+    ask(source, "DELETE", "/over-*,managed-over-open,.over-system", None);
+    ask(source, "DELETE", "/_snapshot/pre-over", None);
+}
+
+/// What a server keeps of this test and of the tool: repositories, indices with their settings, templates. Others are at work there.
+fn kept(server: &Server) -> Vec<Value> {
+    let mut kept = vec![ask(server, "GET", "/_cluster/settings", None)];
+    for list in ["/_snapshot", "/_all/_settings?expand_wildcards=all", "/_template"] {
+        let mut all = ask(server, "GET", list, None);
+        let ours =
+            |name: &String| ["tried", "preflight", "simulate"].iter().any(|word| name.to_lowercase().contains(word));
+        all.as_object_mut().unwrap().retain(|name, _| ours(name));
+        kept.push(all);
+    }
+    kept.push(server.call("GET", "/_index_template/*preflight*", None).1["index_templates"].take());
+    kept
+}
+
+#[test]
+fn permissions_are_tried_without_a_trace_on_every_version() {
+    for version in [
+        "elasticsearch-5.5.2",
+        "elasticsearch-6.1.2",
+        "elasticsearch-6.8.9",
+        "elasticsearch-7.10.2",
+        "elasticsearch-7.17.29",
+        "elasticsearch-8.19.21",
+        "elasticsearch-9.5.3",
+        "opensearch-1.3.20",
+        "opensearch-2.19.6",
+        "opensearch-3.8.0",
+    ] {
+        let server = &bed::server(version);
+        put_documents(server, "pre-tried", 1);
+        let there = json!({"type": "fs", "settings": {"location": server.repository_root.join("pre-tried")}});
+        ask(server, "PUT", "/_snapshot/pre-tried", Some(&there));
+        let before = kept(server);
+        let rename = "--rename-pattern '(.+)' --rename-replacement 'new-$1'";
+        // One that is there, and one that would be registered.
+        for repository in ["pre-tried", "pre-untried"] {
+            let flags = format!("--indices pre-tried {rename} --repository {repository} --type fs --location /x");
+            let output = preflight(&flags, server, server);
+            output.exit(0);
+            found(&output, "permissions", "ok", "");
+            found(&output, "clock", "ok", "");
+        }
+        assert_eq!(kept(server), before, "{version}");
+        let snapshots = ask(server, "GET", "/_snapshot/pre-tried/_all", None);
+        assert_eq!(snapshots["snapshots"], json!([]), "{version}");
+        ask(server, "DELETE", "/_snapshot/pre-tried", None);
+        ask(server, "DELETE", "/pre-tried", None);
+    }
+}
+
+#[test]
+fn what_a_policy_forbids_and_a_clock_that_is_wrong_are_told_before_the_move() {
+    let Original { source, target, .. } = &original();
+    put_documents(source, "pre-edge", 2);
+    let options = EdgeOptions {
+        upstream: source.url.clone(),
+        bucket_root: None,
+        bucket: "pre-bucket".into(),
+        region: "ap-northeast-2".into(),
+        gateway_timeout_ms: 60_000,
+    };
+    let edge = bed::edge("aws-edge-of-preflight", &options);
+    let role = "arn:aws:iam::123456789012:role/es-snapshot";
+    let ask_edge = |knobs: Value| {
+        edge.turn(Some(&knobs));
+        let command = format!(
+            "es-preflight --indices pre-edge --repository pre-edge --type s3 --target-type fs --bucket pre-bucket --role-arn {role}"
+        );
+        let output = shell(&command, source, target)
+            .env("ES_SOURCE_URL", &edge.url)
+            .env("ES_SOURCE_AUTH", "sigv4")
+            .env("AWS_REGION", &options.region)
+            .env("AWS_ACCESS_KEY_ID", &edge.access_key)
+            .env("AWS_SECRET_ACCESS_KEY", &edge.secret_key)
+            .run();
+        edge.turn(Some(&json!({"deny": "", "skew": 0})));
+        output
+    };
+    let output = ask_edge(json!({}));
+    output.exit(0);
+    found(&output, "permissions", "ok", "");
+    found(&output, "clock", "ok", "");
+    for (deny, what) in [
+        ("^PUT /_snapshot/pre-edge$", "register a repository"),
+        ("^PUT /_snapshot/pre-edge/", "take a snapshot"),
+        ("^GET /pre-edge/_count", "count"),
+    ] {
+        let output = ask_edge(json!({"deny": deny}));
+        output.exit(1);
+        found(&output, "permissions", "blocker", &format!("does not let this user {what}"));
+    }
+    // The tools follow the service's clock; who signs by this machine's own would be refused.
+    let output = ask_edge(json!({"skew": 900}));
+    found(&output, "clock", "warning", "other programs will be refused");
+    let output = ask_edge(json!({"skew": -120}));
+    found(&output, "clock", "warning", "behind this machine's");
+    assert_eq!(source.call("GET", "/_snapshot/pre-edge", None).0, 404);
+    ask(source, "DELETE", "/pre-edge", None);
 }

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use es_testkit::bed::{self, Server};
+use es_testkit::generator::Random;
 use es_testkit::score::{Score, whole};
 use es_testkit::tool::Output;
-use es_tests::{End, ask, count, eventually, moved, must_be, put_documents, sh, shell, told};
+use es_tests::{End, ask, count, eventually, fill, moved, must_be, put_documents, sh, shell, told};
 use serde_json::{Value, json};
 
 const VERSIONS: [&str; 10] = [
@@ -30,7 +31,7 @@ const VERSIONS: [&str; 10] = [
 /// One trap: what it is called, and how it is sprung on a server that holds index `one` and repository `r`.
 type Trap = (&'static str, fn(&Server) -> End);
 
-const TRAPS: [Trap; 14] = [
+const TRAPS: [Trap; 17] = [
     ("1 a snapshot of a misspelt index", a_snapshot_of_a_misspelt_index),
     ("1 a snapshot of nothing that someone else took", a_snapshot_of_nothing),
     ("2 a restore of a misspelt index", a_restore_of_a_misspelt_index),
@@ -45,6 +46,9 @@ const TRAPS: [Trap; 14] = [
     ("14 a restore over a closed index", a_restore_over_a_closed_index),
     ("15 settings put back where the source has none", settings_put_back_where_the_source_has_none),
     ("a restore into a name that is taken", a_restore_into_a_taken_name),
+    ("5 a snapshot whose files cannot be written", a_snapshot_whose_files_cannot_be_written),
+    ("6 a snapshot whose repository is away at its end", a_snapshot_whose_repository_is_away_at_its_end),
+    ("7 a snapshot whose master is killed", a_snapshot_whose_master_is_killed),
 ];
 
 #[test]
@@ -331,4 +335,74 @@ fn a_restore_into_a_taken_name(server: &Server) -> End {
     let script = "es-restore --repository r --snapshot good --indices one --rename-pattern one --rename-replacement other | es-wait --timeout 60s | es-compare-counts";
     told(&sh(server, script))?;
     must_be(count(server, "other") == Some(1), "it was written over")
+}
+
+/// A snapshot that was accepted and takes some seconds; what is done to its server or its repository meanwhile, and undone later. It is
+/// then whole, or es-wait says no, now and later, and nothing is restored.
+fn interrupted(server: &Server, name: &str, strike: impl FnOnce(&Path), mend: impl FnOnce(&Path)) -> End {
+    const DOCUMENTS: u32 = 40;
+    if server.call("GET", "/big", None).0 == 404 {
+        let settings = json!({"number_of_shards": 1, "number_of_replicas": 0});
+        fill(server, "big", &settings, DOCUMENTS, 400, &mut Random::new(11, &[]));
+    }
+    let location = place(server, name);
+    let slow = json!({"type": "fs", "settings": {"location": location, "max_snapshot_bytes_per_sec": "60kb"}});
+    ask(server, "PUT", &format!("/_snapshot/{name}"), Some(&slow));
+    let started = sh(server, &format!("es-snapshot --repository {name} --snapshot s --indices big"));
+    started.exit(0);
+    eventually("a file of the shard", || location.join("indices").exists() && !data_files(&location).is_empty());
+    strike(&location);
+    let wait = format!("printf '%s' '{}' | es-wait --timeout 40s", started.out().trim());
+    let waited = sh(server, &wait);
+    mend(&location);
+    let output = moved(server, "big", &wait, &format!("t-{name}"));
+    let there = count(server, &format!("t-{name}"));
+    drop(server.call("DELETE", &format!("/t-{name}"), None));
+    drop(server.call("DELETE", &format!("/_snapshot/{name}"), None));
+    if output.code() == 0 {
+        return must_be(there == Some(DOCUMENTS.into()), &format!("exit 0 with {there:?} documents"));
+    }
+    told(&output)?;
+    told(&waited).map_err(|why| format!("the wait, while it was so: {why}"))
+}
+
+fn a_snapshot_whose_files_cannot_be_written(server: &Server) -> End {
+    let aside = |location: &Path| location.with_extension("aside");
+    interrupted(
+        server,
+        "unwritable",
+        |location| {
+            // A file where the directory was: not even root writes below it.
+            fs::rename(location.join("indices"), aside(location)).unwrap();
+            fs::write(location.join("indices"), "").unwrap();
+        },
+        |location| {
+            fs::remove_file(location.join("indices")).unwrap();
+            fs::rename(aside(location), location.join("indices")).unwrap();
+        },
+    )
+}
+
+fn a_snapshot_whose_repository_is_away_at_its_end(server: &Server) -> End {
+    let aside = |location: &Path| location.with_extension("aside");
+    interrupted(
+        server,
+        "away",
+        |location| {
+            fs::rename(location, aside(location)).unwrap();
+            fs::write(location, "").unwrap();
+        },
+        |location| {
+            fs::remove_file(location).unwrap();
+            fs::rename(aside(location), location).unwrap();
+        },
+    )
+}
+
+fn a_snapshot_whose_master_is_killed(server: &Server) -> End {
+    let strike = |_: &Path| {
+        server.kill();
+        drop(server.restart());
+    };
+    interrupted(server, "headless", strike, |_| ())
 }

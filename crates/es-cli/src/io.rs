@@ -3,6 +3,7 @@
 //! stdout is written through one checked writer: a full disk is a failure even when the last line was short, and
 //! a closed pipe stops the printing but never changes the verdict.
 
+use crate::text::printable_json;
 use crate::{Common, ErrorFormat, Exit, Fault, Meter, Progress, printable};
 use es_records::{Record, Step};
 use serde::{Serialize, de::DeserializeOwned};
@@ -142,9 +143,7 @@ impl Io {
 
     /// Prints one record; it may stay in the buffer for a while (for tools that print very many).
     pub fn emit_later(&mut self, record: &impl Serialize) -> Result<(), Fault> {
-        let mut line = serde_json::to_vec(record).map_err(|e| Fault::failed(format!("record: {e}")))?;
-        line.push(b'\n');
-        self.write(&line)
+        self.write(record_line(record)?.as_bytes())
     }
 
     /// Prints text other than a record: a table, a curl config.
@@ -262,6 +261,15 @@ impl Io {
     }
 }
 
+/// A record as it is printed and kept: one line of JSON that steers no terminal.
+///
+/// # Errors
+/// Exit 3 where it cannot be JSON at all.
+pub fn record_line(record: &impl Serialize) -> Result<String, Fault> {
+    let line = serde_json::to_string(record).map_err(|e| Fault::failed(format!("record: {e}")))?;
+    Ok(printable_json(line) + "\n")
+}
+
 /// Parses one line of standard input.
 fn parse<T: DeserializeOwned>(number: usize, line: &[u8]) -> Result<T, Fault> {
     serde_json::from_slice(line).map_err(|error| {
@@ -300,14 +308,17 @@ pub(crate) fn complain(tool: &str, format: ErrorFormat, fault: &Fault) {
         ErrorFormat::Json => writeln!(
             err,
             "{}",
-            json!({
-                "tool": tool,
-                "exit": fault.exit.code(),
-                "retry": fault.exit == Exit::TryAgain,
-                "type": fault.kind,
-                "message": fault.message,
-                "hint": fault.hint,
-            })
+            printable_json(
+                json!({
+                    "tool": tool,
+                    "exit": fault.exit.code(),
+                    "retry": fault.exit == Exit::TryAgain,
+                    "type": fault.kind,
+                    "message": fault.message,
+                    "hint": fault.hint,
+                })
+                .to_string()
+            )
         ),
     };
 }

@@ -3,6 +3,7 @@
 //! Only this crate touches standard output, standard error and the exit code, so that all tools behave alike:
 //! stdout carries records, stderr carries words, and the number says whether to try again.
 
+mod file;
 mod io;
 mod plan;
 mod progress;
@@ -11,8 +12,9 @@ mod text;
 mod value;
 
 pub use es_records::{Exit, Fault};
-pub use io::Io;
-pub use plan::{PlanRow, read_plan};
+pub use file::write_whole;
+pub use io::{Io, record_line};
+pub use plan::{PlanRow, parse_plan, read_plan};
 pub use progress::{Meter, Progress};
 pub use text::{human_bytes, human_duration, printable};
 pub use value::{bytes, duration, key_value};

@@ -25,10 +25,14 @@ pub fn read_plan(path: &Path) -> Result<Vec<PlanRow>, Fault> {
     } else {
         Box::new(std::fs::File::open(path).map_err(|e| Fault::failed(format!("plan {name}: {e}")))?)
     };
-    parse(reader).map_err(|fault| fault.context(format!("plan {name}")))
+    parse_plan(reader).map_err(|fault| fault.context(format!("plan {name}")))
 }
 
-fn parse(reader: impl std::io::Read) -> Result<Vec<PlanRow>, Fault> {
+/// The same of a plan that is open already.
+///
+/// # Errors
+/// Exit 2, as of [`read_plan`].
+pub fn parse_plan(reader: impl std::io::Read) -> Result<Vec<PlanRow>, Fault> {
     let wrong = |why: String| Fault::usage(why).hint("a plan is CSV with the header line index,target_index");
     let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(reader);
     let header = csv.headers().map_err(|e| wrong(e.to_string()))?;
@@ -67,14 +71,14 @@ mod tests {
     #[test]
     fn a_plan_is_read_by_the_rules_of_csv() {
         let text = "\u{feff}index,note,target_index\n# last week\n a ,\"with, comma\",b\n\"c\",,\n";
-        let rows = parse(text.as_bytes()).unwrap();
+        let rows = parse_plan(text.as_bytes()).unwrap();
         let row = |index: &str, target: &str| PlanRow { index: index.into(), target_index: target.into() };
         assert_eq!(rows, [row("a", "b"), row("c", "c")]);
     }
 
     #[test]
     fn a_plan_that_loses_data_is_refused_with_its_lines() {
-        let message = |text: &str| parse(text.as_bytes()).unwrap_err().message;
+        let message = |text: &str| parse_plan(text.as_bytes()).unwrap_err().message;
         assert_eq!(message("index,target_index\na,x\nb,x\n"), "lines 2 and 3 both end in index \"x\"");
         assert_eq!(message("index\n\"\"\n"), "line 2: no index");
         assert!(message("name\na\n").contains("no column \"index\""));

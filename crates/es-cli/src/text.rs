@@ -9,14 +9,32 @@ use std::time::Duration;
 pub fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if c == '\n' || c == '\t' {
             safe.push(' ');
-        } else if c.is_control() || reorders {
+        } else if steers(c) {
             safe.extend(c.escape_unicode());
         } else {
             safe.push(c);
         }
+    }
+    safe
+}
+
+/// Whether a terminal would do something else than show it.
+fn steers(c: char) -> bool {
+    let reorders = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || reorders
+}
+
+/// JSON that means the same and steers no terminal: JSON itself escapes C0 in strings, and neither DEL nor C1 nor the marks
+/// that reorder text. Outside of strings it has none of them.
+pub(crate) fn printable_json(json: String) -> String {
+    if !json.contains(steers) {
+        return json;
+    }
+    let mut safe = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if steers(c) { safe.push_str(&format!("\\u{:04x}", u32::from(c))) } else { safe.push(c) }
     }
     safe
 }
@@ -48,7 +66,16 @@ mod tests {
     fn an_index_name_cannot_paint_the_terminal() {
         assert_eq!(printable("\u{1b}[31mred\u{7}"), "\\u{1b}[31mred\\u{7}");
         assert_eq!(printable("a\u{202e}b\nc"), "a\\u{202e}b c");
+        assert_eq!(printable("a\u{9b}31m\u{7f}\u{61c}"), "a\\u{9b}31m\\u{7f}\\u{61c}");
         assert_eq!(printable("자바카페 é 🦀"), "자바카페 é 🦀");
+    }
+
+    #[test]
+    fn records_mean_the_same_and_steer_no_terminal() {
+        let record = serde_json::json!({"index": "\u{1b}[31m\u{9b}2J\u{7f}\u{202e}자바 \\ \"", "n\u{9d}": 1});
+        let line = printable_json(record.to_string());
+        assert!(!line.contains(steers) && line.contains("자바"), "{line}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), record);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// jiff reads no days in an absolute duration, since a calendar day may have 23 hours; a waiting time has 24.
 fn days(text: &str) -> Result<jiff::SignedDuration, ()> {
     let days: i64 = text.strip_suffix('d').ok_or(())?.trim().parse().map_err(|_| ())?;
-    days.checked_mul(24).map(jiff::SignedDuration::from_hours).ok_or(())
+    days.checked_mul(24).and_then(jiff::SignedDuration::try_from_hours).ok_or(())
 }
 
 /// A size as Elasticsearch spells it: a number with `b`, `kb`, `mb`, `gb`, `tb` (powers of 1024). Returned as typed.
@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(duration("250ms").unwrap(), Duration::from_millis(250));
         assert_eq!(duration("1h30m").unwrap(), Duration::from_mins(90));
         assert_eq!(duration("2d").unwrap(), Duration::from_hours(48));
-        for wrong in ["", "10", "-5s", "soon", "99999999999999999999d"] {
+        for wrong in ["", "10", "-5s", "soon", "99999999999999999999d", "9999999999999999d"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

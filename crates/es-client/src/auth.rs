@@ -20,8 +20,6 @@ pub(crate) struct Signing {
     signer: OnceCell<Signer>,
     /// Seconds that the service's clock is ahead of ours.
     pub(crate) offset: Cell<i64>,
-    /// The service's clock and ours, as of its last answer.
-    pub(crate) answered_at: Cell<Option<(SystemTime, SystemTime)>>,
 }
 
 impl Door {
@@ -40,7 +38,6 @@ impl Door {
                 ),
                 signer: OnceCell::new(),
                 offset: Cell::new(0),
-                answered_at: Cell::new(None),
             })),
         }
     }
@@ -75,8 +72,8 @@ impl Signing {
     }
 
     /// Takes over the service's clock, as its last answer told it. The words for the user, where it helps.
-    pub(crate) fn follow_clock(&self) -> Option<String> {
-        let (theirs, ours) = self.answered_at.take()?;
+    pub(crate) fn follow_clock(&self, answered_at: Option<(SystemTime, SystemTime)>) -> Option<String> {
+        let (theirs, ours) = answered_at?;
         let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(0);
         let ahead = match theirs.duration_since(ours) {
             Ok(ahead) => seconds(ahead),

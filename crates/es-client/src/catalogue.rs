@@ -92,6 +92,23 @@ pub struct Entry {
     pub cause: &'static str,
     /// What the user can do: a command or a setting. Empty where the server's own words say it all.
     pub hint: &'static str,
+    /// What tools ask about a refusal beyond its class.
+    pub about: About,
+}
+
+/// What tools ask about a refusal beyond its class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// Nothing.
+    Other,
+    /// The thing that was asked for is not there.
+    Missing,
+    /// The repository lists no snapshot of that name, so that the name is free.
+    MissingSnapshot,
+    /// The cluster could not reach its repository, which may pass.
+    RepositoryAway,
+    /// The time of a signature.
+    Clock,
 }
 
 /// A server, as far as the meaning of its answers depends on it.
@@ -119,6 +136,10 @@ impl Flavour {
 }
 
 impl Entry {
+    const fn about(self, about: About) -> Self {
+        Self { about, ..self }
+    }
+
     /// Whether this row is about this refusal.
     #[must_use]
     pub fn fits(&self, error: &ServerError) -> bool {
@@ -146,7 +167,7 @@ const fn any(
     cause: &'static str,
     hint: &'static str,
 ) -> Entry {
-    Entry { name, kind: Kind::Any, says, status: &[], servers: Servers::All, class, cause, hint }
+    Entry { name, kind: Kind::Any, says, status: &[], servers: Servers::All, class, cause, hint, about: About::Other }
 }
 
 const fn of(
@@ -215,7 +236,8 @@ pub static CATALOGUE: &[Entry] = &[
         NotAllowed,
         "this machine's clock differs from the service's",
         "this machine's clock differs from the service's: set it by NTP",
-    ),
+    )
+    .about(About::Clock),
     amazon(
         "amazon-signature",
         &["signature we calculated does not match", "SignatureDoesNotMatch"],
@@ -475,7 +497,8 @@ pub static CATALOGUE: &[Entry] = &[
         Retry,
         "S3 throttles the requests of the cluster",
         "run the same command again later: files that are there are not sent again",
-    ),
+    )
+    .about(About::RepositoryAway),
     of(
         "bucket-not-allowed",
         REPOSITORY,
@@ -507,7 +530,8 @@ pub static CATALOGUE: &[Entry] = &[
         Retry,
         "the cluster does not reach the object store at this moment",
         "is the endpoint right, and the store up? then run the same command again",
-    ),
+    )
+    .about(About::RepositoryAway),
     of(
         "repository-not-verified",
         &["repository_verification_exception"],
@@ -537,7 +561,8 @@ pub static CATALOGUE: &[Entry] = &[
         UserError,
         "no repository of that name is registered on this cluster",
         "register it: es-register-repository",
-    ),
+    )
+    .about(About::Missing),
     // Something else is at work.
     of(
         "snapshot-name-in-use",
@@ -588,7 +613,8 @@ pub static CATALOGUE: &[Entry] = &[
     ),
     of(
         "no-state",
-        &["cluster_block_exception"],
+        // 9.x waits for it first, and says 429.
+        &["cluster_block_exception", "timeout_exception"],
         &["state not recovered", "no master", "no cluster-manager"],
         Retry,
         "the cluster has just begun, or lost its master",
@@ -697,7 +723,8 @@ pub static CATALOGUE: &[Entry] = &[
         UserError,
         "the repository has no snapshot of that name; one that died with its node leaves none",
         "look at those it has: curl \"$URL/_snapshot/REPOSITORY/_all\"",
-    ),
+    )
+    .about(About::MissingSnapshot),
     of(
         "restore-snapshot-missing",
         &["snapshot_restore_exception"],
@@ -705,7 +732,8 @@ pub static CATALOGUE: &[Entry] = &[
         UserError,
         "the repository, as registered here, has no snapshot of that name",
         "is it the same bucket and base_path as the source's? curl \"$URL/_snapshot/REPOSITORY/_all\"",
-    ),
+    )
+    .about(About::Missing),
     of(
         "snapshot-primaries-missing",
         &["snapshot_exception"],
@@ -772,7 +800,8 @@ pub static CATALOGUE: &[Entry] = &[
         UserError,
         "no index of that name",
         "look at the names: curl \"$URL/_cat/indices\"",
-    ),
+    )
+    .about(About::Missing),
     of(
         "index-closed",
         &["index_closed_exception"],
@@ -998,7 +1027,8 @@ pub static CATALOGUE: &[Entry] = &[
         UserError,
         "no alias or document of that name",
         "",
-    ),
+    )
+    .about(About::Missing),
     absent(
         "endpoint-unknown",
         &[400],
@@ -1014,7 +1044,8 @@ pub static CATALOGUE: &[Entry] = &[
         UserError,
         "nothing is at this URL",
         "check the URL's path; a proxy or dashboard may be answering",
-    ),
+    )
+    .about(About::Missing),
 ];
 
 #[cfg(test)]

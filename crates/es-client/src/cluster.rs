@@ -1,5 +1,6 @@
 //! A cluster that is talked to, one request at a time.
 
+use crate::answer;
 use crate::auth::Door;
 use crate::catalogue::Flavour;
 use crate::config::{Auth, Config};
@@ -8,7 +9,7 @@ use crate::path::Path;
 use es_records::{ClusterId, Fault, Role};
 use serde_json::Value;
 use std::cell::{Cell, OnceCell};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 /// Largest answer taken, in decoded bytes.
@@ -52,6 +53,8 @@ pub struct Cluster {
     listener: Listener,
     requests: Cell<u64>,
     retries: Cell<u64>,
+    /// The clock of who answered and ours, as of the last answer that had a `Date`.
+    clock: Cell<Option<(SystemTime, SystemTime)>>,
 }
 
 impl Cluster {
@@ -110,6 +113,7 @@ impl Cluster {
             listener: Box::new(listener),
             requests: Cell::new(0),
             retries: Cell::new(0),
+            clock: Cell::new(None),
         })
     }
 
@@ -129,6 +133,19 @@ impl Cluster {
     #[must_use]
     pub fn retries(&self) -> u64 {
         self.retries.get()
+    }
+
+    /// The clock of who answered and this machine's, of the last answer, to the second; none where it had no `Date`, as
+    /// Elasticsearch's own have none.
+    #[must_use]
+    pub fn clock(&self) -> Option<(SystemTime, SystemTime)> {
+        self.clock.get()
+    }
+
+    /// Whether requests are signed, which ties them to the time.
+    #[must_use]
+    pub fn is_signed_for(&self) -> bool {
+        matches!(self.door, Door::Signed(_))
     }
 
     /// Who it is, asked once.
@@ -286,7 +303,7 @@ impl Cluster {
                 signing.expire();
                 true
             }
-            Door::Signed(signing) if error.is_about_time() => match signing.follow_clock() {
+            Door::Signed(signing) if error.is_about_time() => match signing.follow_clock(self.clock.take()) {
                 Some(warning) => {
                     (self.listener)(&warning);
                     true
@@ -308,6 +325,7 @@ impl Cluster {
             headers.push(("content-type".to_string(), "application/json".to_string()));
         }
         let added = self.door.headers(method.as_str(), &url, &bytes, &headers).map_err(CallError::Fault)?;
+        let secrets = secrets(&added);
         headers.extend(added);
         let mut request = ureq::http::Request::builder().method(method.as_str()).uri(&url);
         for (name, value) in &headers {
@@ -323,10 +341,8 @@ impl Cluster {
         };
         let mut answer = sent.map_err(lost)?;
         let status = answer.status().as_u16();
-        if let Door::Signed(signing) = &self.door {
-            let date = answer.headers().get("date").and_then(|value| value.to_str().ok()).and_then(es_aws::http_date);
-            signing.answered_at.set(date.map(|date| (date, std::time::SystemTime::now())));
-        }
+        let date = answer.headers().get("date").and_then(|value| value.to_str().ok()).and_then(es_aws::http_date);
+        self.clock.set(date.map(|date| (date, SystemTime::now())));
         (self.listener)(&format!("{} {path} {status} {} ms", method.as_str(), began.elapsed().as_millis()));
         if (300..400).contains(&status) {
             let place =
@@ -340,18 +356,48 @@ impl Cluster {
         let retry_after =
             answer.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok());
         let bytes = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec().map_err(lost)?;
+        let bytes = without(&secrets, bytes);
         // 408 is _cluster/health that timed out, with a whole answer in the body.
         if status >= 400 && status != 408 {
             let server = self.identity.get().map(Flavour::of);
             return Err(CallError::Server(ServerError { server, retry_after, ..ServerError::decode(status, &bytes) }));
         }
-        match serde_json::from_slice(&bytes) {
+        match answer::decode(&bytes) {
             Ok(json) => Ok(json),
             // A connection closed too early looks like the end of the answer: only the JSON tells.
             Err(error) if error.is_eof() => Err(CallError::Lost { why: "the answer was cut short".into(), sent: true }),
             Err(error) => Err(CallError::Unusable(format!("HTTP {status}: the answer is not JSON: {error}"))),
         }
     }
+}
+
+/// What of the headers that let a request in no message may show: their values, and the parts that are secret by themselves.
+fn secrets(headers: &[(String, String)]) -> Vec<String> {
+    use base64::Engine as _;
+    let mut all = Vec::new();
+    for (_, value) in headers {
+        all.push(value.clone());
+        let (scheme, rest) = value.split_once(' ').unwrap_or_default();
+        all.push(rest.to_string());
+        if scheme == "Basic"
+            && let Ok(pair) = base64::engine::general_purpose::STANDARD.decode(rest)
+            && let Some((_, password)) = String::from_utf8_lossy(&pair).split_once(':')
+        {
+            all.push(password.to_string());
+        }
+    }
+    // A shorter one is in any text.
+    all.retain(|secret| secret.len() >= 6);
+    all
+}
+
+/// An answer without these: some proxies say back what they were sent, and so does Amazon's complaint about a signature.
+fn without(secrets: &[String], bytes: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8_lossy(&bytes);
+    if !secrets.iter().any(|secret| text.contains(secret)) {
+        return bytes;
+    }
+    secrets.iter().fold(text.into_owned(), |text, secret| text.replace(secret, "(redacted)")).into_bytes()
 }
 
 /// What a failed exchange means: most may pass, TLS and oversized answers will not.
@@ -391,4 +437,22 @@ fn pem(file: &std::path::Path, bytes: &[u8]) -> Result<Vec<Certificate<'static>>
         return Err(wrong("no certificate in it (PEM is expected)".into()));
     }
     Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_that_are_said_back_are_taken_out_and_all_else_stays() {
+        // user:pass-word
+        let header = |value: &str| vec![("authorization".to_string(), value.to_string())];
+        let secrets = secrets(&header("Basic dXNlcjpwYXNzLXdvcmQ="));
+        let said = b"authorization: Basic dXNlcjpwYXNzLXdvcmQ=; again dXNlcjpwYXNzLXdvcmQ=, pass-word; x-y: z".to_vec();
+        let left = "authorization: (redacted); again (redacted), (redacted); x-y: z";
+        assert_eq!(String::from_utf8(without(&secrets, said)).unwrap(), left);
+        let other = b"no UTF-8: \xff".to_vec();
+        assert_eq!(without(&secrets, other.clone()), other);
+        assert_eq!(self::secrets(&header("Bearer abc")), ["Bearer abc"], "a short one is in any text");
+    }
 }

@@ -2,12 +2,24 @@
 //!
 //! `error` may be an object, a string, or missing (the AWS gateway says `message` or `Message`).
 
-use crate::catalogue::{CATALOGUE, Class, Entry, Flavour};
+use crate::catalogue::{About, CATALOGUE, Class, Entry, Flavour};
 use es_records::{Exit, Fault};
 use serde_json::Value;
 
 /// How many causes of an answer are looked at: a server that lists a failure for each of ten thousand shards says the same of all.
 const CAUSES: usize = 32;
+
+/// What TLS complains of, in the words of its library, and what to do about it.
+const TLS_HINTS: &[(&str, &str)] = &[
+    ("UnknownIssuer", "if its authority is your own, name the file: ES_SOURCE_CACERT, ES_TARGET_CACERT"),
+    (
+        "CertificateRequired",
+        "it asks for a client certificate: ES_SOURCE_CLIENT_CERT and ES_SOURCE_CLIENT_KEY, or ES_TARGET_...",
+    ),
+    ("InvalidContentType", "is it plain http that is spoken there?"),
+    ("not valid for name", "use the name that is in its certificate"),
+    ("expired", "renew the cluster's certificate, or look at the clock of this machine"),
+];
 
 /// A cluster's refusal, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,36 +115,30 @@ impl ServerError {
     /// Whether the thing that was asked about is not there.
     #[must_use]
     pub fn is_missing(&self) -> bool {
-        self.entry().is_some_and(|entry| {
-            matches!(
-                entry.name,
-                "repository-missing"
-                    | "snapshot-missing"
-                    | "restore-snapshot-missing"
-                    | "index-missing"
-                    | "path-unknown"
-                    | "alias-or-document-missing"
-            )
-        })
+        self.is_about(&[About::Missing, About::MissingSnapshot])
+    }
+
+    fn is_about(&self, about: &[About]) -> bool {
+        self.entry().is_some_and(|entry| about.contains(&entry.about))
     }
 
     /// Whether the repository lists no snapshot of that name, so that the name is free: one that is listed, and whose file is
     /// gone, is damage instead.
     #[must_use]
     pub fn is_snapshot_missing(&self) -> bool {
-        self.entry().is_some_and(|entry| entry.name == "snapshot-missing")
+        self.is_about(&[About::MissingSnapshot])
     }
 
     /// Whether the cluster could not reach its repository, which may pass.
     #[must_use]
     pub fn repository_away(&self) -> bool {
-        self.entry().is_some_and(|entry| matches!(entry.name, "bucket-away" | "bucket-slow-down"))
+        self.is_about(&[About::RepositoryAway])
     }
 
     /// Whether the service refused a signature for its time alone: `es` says so in words, S3 by its code.
     #[must_use]
     pub(crate) fn is_about_time(&self) -> bool {
-        self.entry().is_some_and(|entry| entry.name == "amazon-clock")
+        self.is_about(&[About::Clock])
     }
 
     /// What the user can do, where we know it.
@@ -181,7 +187,13 @@ impl CallError {
         match self {
             Self::Lost { why, .. } => Fault::new(Exit::TryAgain, format!("{what}: {why}"))
                 .hint("is the URL right and the cluster up? then run the same command again"),
-            Self::Unusable(why) => Fault::failed(format!("{what}: {why}")),
+            Self::Unusable(why) => {
+                let fault = Fault::failed(format!("{what}: {why}"));
+                match TLS_HINTS.iter().find(|(words, _)| why.starts_with("TLS: ") && why.contains(words)) {
+                    Some((_, hint)) => fault.hint(*hint),
+                    None => fault,
+                }
+            }
             Self::Server(error) => error.fault(what),
             Self::Fault(fault) => fault.clone().context(what),
         }
@@ -240,7 +252,7 @@ fn plain(body: &[u8]) -> String {
     words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     match text.char_indices().nth(400) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_string(),

@@ -14,8 +14,18 @@ pub struct IndexInfo {
     pub closed: bool,
     /// Whether wildcards pass it over (`index.hidden`, or a name that begins with a dot).
     pub hidden: bool,
+    /// Aliases through which it is the one that is written to (`is_write_index`, since 6.4).
+    write_aliases: BTreeSet<String>,
     /// `green`, `yellow`, `red`; none where the server does not say (closed indices before 7.2).
     pub health: Option<String>,
+}
+
+impl IndexInfo {
+    /// Whether this alias says that it is this index that is written to.
+    #[must_use]
+    pub fn writes_through(&self, alias: &str) -> bool {
+        self.write_aliases.contains(alias)
+    }
 }
 
 /// All indices of a cluster, by name.
@@ -47,6 +57,15 @@ impl Indices {
             path = path.query("expand_wildcards", "all");
         }
         let states = cluster.get(&path).map_err(|e| e.fault(&what("states")))?;
+        for (part, fits) in
+            [("settings", settings.is_object()), ("aliases", aliases.is_object()), ("states", states.is_array())]
+        {
+            if !fits {
+                // Whatever is no list is no proof that there is no index.
+                return Err(Fault::failed(format!("{}: an answer of another kind", what(part)))
+                    .hint("check the URL; a proxy may be answering"));
+            }
+        }
         Ok(Self::from_answers(&settings, &aliases, &states))
     }
 
@@ -57,7 +76,8 @@ impl Indices {
             let settings = flat(&index["settings"]);
             let text = |key: &str| settings.get(key).and_then(Value::as_str).map(str::to_string);
             let number = |key: &str| text(key).and_then(|v| v.parse().ok());
-            let names = aliases[name]["aliases"].as_object().unwrap_or(&empty).keys().cloned();
+            let aliases = aliases[name]["aliases"].as_object().unwrap_or(&empty);
+            let written = aliases.iter().filter(|(_, alias)| alias["is_write_index"] == true);
             indices.insert(
                 name.clone(),
                 IndexInfo {
@@ -66,17 +86,21 @@ impl Indices {
                         number_of_replicas: number("index.number_of_replicas"),
                         refresh_interval: text("index.refresh_interval"),
                         creation_date: text("index.creation_date"),
-                        aliases: names.collect(),
+                        aliases: aliases.keys().cloned().collect(),
                         ..IndexSettings::default()
                     },
                     closed: false,
                     hidden: name.starts_with('.') || settings.get("index.hidden").is_some_and(|v| v == "true"),
+                    write_aliases: written.map(|(alias, _)| alias.clone()).collect(),
                     health: None,
                 },
             );
         }
         for row in states.as_array().into_iter().flatten() {
-            if let Some(info) = row["index"].as_str().and_then(|name| indices.get_mut(name)) {
+            if let Some(name) = row["index"].as_str() {
+                // One that was made since the first request is there too.
+                let unknown = || IndexInfo { hidden: name.starts_with('.'), ..IndexInfo::default() };
+                let info = indices.entry(name.to_string()).or_insert_with(unknown);
                 info.closed = row["status"] == "close";
                 info.health = row["health"].as_str().map(str::to_string);
             }

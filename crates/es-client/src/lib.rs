@@ -3,6 +3,7 @@
 //! Every request has a time limit. Only reads are sent again. HTTP status is never the verdict: [`ServerError`]
 //! is looked up by `error.type` and reason in the [`catalogue`]. What differs between server versions sits here, behind a name.
 
+mod answer;
 mod auth;
 pub mod catalogue;
 mod cluster;
@@ -11,6 +12,7 @@ mod error;
 mod indices;
 mod path;
 
+pub use answer::excerpt;
 pub use catalogue::Class;
 pub use cluster::{Cluster, Method};
 pub use config::{ClusterArgs, Config, ENVIRONMENT, PairArgs, UrlFlag};

@@ -124,6 +124,8 @@ const MEANINGS: &[(&str, &[Class])] = &[
     ("master-too-slow-", &[Class::Retry]),
     ("method-wrong", &[Class::UserError]),
     ("no-master-", &[Class::Retry]),
+    // It looks for the index first, in a state that it has not read yet: GET / tells that such a node is in no cluster.
+    ("no-master-for-refresh", &[Class::Retry, Class::UserError]),
     ("parameter-", &[Class::UserError]),
     ("primary-missing-for-count", &[Class::Wait]),
     ("primary-missing-for-health", &[Class::Wait]),
@@ -131,6 +133,7 @@ const MEANINGS: &[(&str, &[Class])] = &[
     ("primary-missing-for-snapshot", &[Class::Fatal]),
     ("primary-missing-for-write", &[Class::Fatal]),
     ("query-", &[Class::UserError]),
+    ("queue-full-", &[Class::Retry]),
     ("repository-", &[Class::UserError]),
     ("repository-type-unknown", &[Class::Fatal]),
     // Where the module of url repositories is not installed, it is an unknown type.
@@ -196,14 +199,9 @@ const NOT_RECORDED: &[&str] = &[
     "bucket-region",
     "bucket-storage-class",
     "bucket-slow-down",
-    "bucket-not-allowed",
     "repository-not-verified",
-    "no-master",
-    "no-state",
-    "queue-full",
     "node-away",
     "restore-refused",
-    "no-master-root",
 ];
 
 #[test]

@@ -46,6 +46,11 @@ impl<'a> Side<'a> {
         Ok(Self { cluster, indices: Indices::of(cluster)?, refresh })
     }
 
+    /// The same cluster, looked at anew: what was open and whole a moment ago may not be now.
+    pub(crate) fn again(&self) -> Result<Self, Fault> {
+        Self::new(self.cluster, self.refresh)
+    }
+
     pub(crate) fn cluster(&self) -> &Cluster {
         self.cluster
     }
@@ -105,7 +110,7 @@ impl<'a> Side<'a> {
         match (answer["count"].as_u64(), total, successful) {
             // `failed` is not asked: up to 7.10 it is 0 when a primary is missing.
             (Some(count), Some(total), Some(successful))
-                if total == successful && expected.is_none_or(|e| e == total) =>
+                if total == successful && total > 0 && expected.is_none_or(|e| e == total) =>
             {
                 Tally::Counted(count)
             }

@@ -196,6 +196,7 @@ fn compare(
     let mut second = first.clone();
     if !differ.is_empty() {
         io.sleep(args.settle);
+        let (source, target) = (source.again()?, target.again()?);
         source.refresh(differ.iter().map(|i| pairs[*i].0.as_str()), io)?;
         target.refresh(differ.iter().map(|i| pairs[*i].1.as_str()), io)?;
         for i in differ {

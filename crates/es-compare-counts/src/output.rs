@@ -1,6 +1,6 @@
 //! The three forms of the result.
 
-use es_cli::{Fault, Io, printable};
+use es_cli::{Fault, Io, printable, record_line, write_whole};
 use es_records::{Count, Record};
 
 /// How the counts are printed.
@@ -29,15 +29,11 @@ pub(crate) fn write(format: Format, counts: Vec<Count>, io: &mut Io) -> Result<(
 
 /// Writes the records to a file, whole or not at all.
 pub(crate) fn save(file: &std::path::Path, counts: &[Count]) -> Result<(), Fault> {
-    let failed = |e: String| Fault::failed(format!("{}: {e}", file.display()));
     let mut lines = String::new();
     for count in counts {
-        lines.push_str(&serde_json::to_string(&Record::Count(count.clone())).map_err(|e| failed(e.to_string()))?);
-        lines.push('\n');
+        lines.push_str(&record_line(&Record::Count(count.clone()))?);
     }
-    let mut partial = file.as_os_str().to_owned();
-    partial.push(".tmp");
-    std::fs::write(&partial, lines).and_then(|()| std::fs::rename(&partial, file)).map_err(|e| failed(e.to_string()))
+    write_whole(file, lines.as_bytes())
 }
 
 fn number(count: Option<u64>) -> String {
@@ -64,9 +60,10 @@ fn csv(counts: &[Count]) -> Result<Vec<u8>, Fault> {
 }
 
 /// A spreadsheet runs what begins with one of these; an apostrophe before it makes it text. No index name that a server takes
-/// begins so, but a reason may.
+/// begins so, but a reason may. CSV has no escapes of its own for what could steer a terminal.
 fn harmless(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell.to_string() }
+    let cell = printable(cell);
+    if cell.trim_start().starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell }
 }
 
 fn table(counts: &[Count]) -> String {

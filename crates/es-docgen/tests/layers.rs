@@ -15,7 +15,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("es-repository", &["es-records", "es-lucene"]),
 ];
 /// For developers: they are never shipped, and nothing that is shipped uses them.
-const DEVELOPERS: &[&str] = &["es-testkit", "es-docgen", "es-tests"];
+const DEVELOPERS: &[&str] = &["es-testkit", "es-docgen", "es-tests", "es-fuzz"];
 /// What only tests of other crates may use.
 const FOR_TESTS: &[&str] = &["es-testkit"];
 

@@ -4,7 +4,7 @@
 
 use clap::Args as ClapArgs;
 use es_cli::{Exit, Fault, Io};
-use es_client::{Cluster, ENVIRONMENT, Method, Path, UrlFlag, batches, flat};
+use es_client::{Cluster, ENVIRONMENT, Method, Path, UrlFlag, batches, excerpt, flat};
 use es_records::{Record, Restore, RestoreState, RestoredIndex, Role};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -118,9 +118,6 @@ fn wanted(args: &Args, index: &RestoredIndex) -> (Option<u64>, Option<String>) {
 fn finish(args: &Args, target: &Cluster, restore: &mut Restore, io: &mut Io) -> Result<(), Fault> {
     let names: Vec<String> = restore.indices.iter().map(|i| i.target_index.clone()).collect();
     let before = settings(target, &names)?;
-    if let Some(gone) = names.iter().find(|n| !before.contains_key(*n)) {
-        return Err(Fault::no(format!("index {gone:?} is not on the target any more")));
-    }
     // One setting a request, as some servers refuse all of a request for one of them; indices with the same value together.
     let mut changes: BTreeMap<(&str, String), Vec<&str>> = BTreeMap::new();
     for index in &restore.indices {
@@ -176,12 +173,12 @@ fn put(target: &Cluster, list: &str, key: &str, value: &Value) -> Result<(), Fau
     }
     match answer {
         Ok(answer) if answer["acknowledged"] == true => Ok(()),
-        Ok(answer) => Err(Fault::failed(format!("{key} = {value}: not acknowledged: {answer}"))),
+        Ok(answer) => Err(Fault::failed(format!("{key} = {value}: not acknowledged: {}", excerpt(&answer)))),
         Err(error) => Err(error.fault(&format!("{key} = {value}"))),
     }
 }
 
-/// The present settings of these indices, flat, by index.
+/// The present settings of each of these indices, flat, by index.
 fn settings(target: &Cluster, names: &[String]) -> Result<BTreeMap<String, Map<String, Value>>, Fault> {
     let mut found = BTreeMap::new();
     for list in batches(names.iter().map(String::as_str)) {
@@ -194,5 +191,8 @@ fn settings(target: &Cluster, names: &[String]) -> Result<BTreeMap<String, Map<S
             }
         }
     }
-    Ok(found)
+    match names.iter().find(|name| !found.contains_key(*name)) {
+        Some(gone) => Err(Fault::no(format!("index {gone:?} is not on the target any more"))),
+        None => Ok(found),
+    }
 }

@@ -1,24 +1,28 @@
 //! Says before anything is written whether a migration can work, one finding a line.
 //!
-//! It only reads: nothing is registered, started or changed on either cluster.
+//! Nothing is registered, started or changed on either cluster: what it sends beside questions is of a form that servers refuse.
 
 mod checks;
 mod finding;
+mod side;
 mod version;
 
-use checks::{Move, Side};
-use clap::Args as ClapArgs;
+use checks::{Look, Move};
+use clap::{Args as ClapArgs, ValueHint};
 use es_cli::rename::{self, Group};
 use es_cli::{Exit, Fault, Io};
 use es_client::{Cluster, ENVIRONMENT, PairArgs, Pattern};
 use es_records::Role;
 use finding::{Findings, Level};
+use side::Side;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Say before anything is written whether a migration can work
 ///
-/// Looks at both clusters and writes to none. Findings are ok, warning or blocker, each with what to do; a blocker makes
-/// the exit code 1. Wildcards mean open, visible indices, as in es-snapshot.
+/// Looks at both clusters and changes nothing. Findings are ok, warning or blocker, each with what to do; a blocker makes
+/// the exit code 1. Wildcards mean open, visible indices, as in es-snapshot. Permissions are tried by requests that servers refuse for
+/// what they ask, such as a snapshot whose name may not be one.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// Indices to move: names, aliases and wildcards, comma-separated; -NAME takes away
@@ -45,13 +49,41 @@ pub struct Args {
     #[arg(long)]
     partial: bool,
 
+    /// Leave this index setting behind, as es-restore will; repeatable
+    #[arg(long, value_name = "KEY")]
+    ignore_index_setting: Vec<String>,
+
     /// Name of the repository; what is registered under it is looked at
     #[arg(long, value_name = "NAME")]
     repository: Option<String>,
 
-    /// Type of the repository (s3, fs, gcs, azure, hdfs): its plugin is looked for on every node
+    /// Type of the repository that will be registered (s3, fs, gcs, azure, hdfs): its plugin is looked for on every node
     #[arg(long, value_name = "TYPE")]
     r#type: Option<String>,
+
+    /// Type by which the target reaches the same files, if it is another
+    #[arg(long, value_name = "TYPE", requires = "type")]
+    target_type: Option<String>,
+
+    /// Bucket (s3, gcs)
+    #[arg(long, value_name = "BUCKET", requires = "type")]
+    bucket: Option<String>,
+
+    /// Path within the bucket
+    #[arg(long, value_name = "PATH", requires = "type")]
+    base_path: Option<String>,
+
+    /// Directory (fs)
+    #[arg(long, value_name = "PATH", requires = "type", value_hint = ValueHint::DirPath)]
+    location: Option<String>,
+
+    /// Role that the Amazon domain assumes to reach the bucket: whether it may be handed over is tried
+    #[arg(long, value_name = "ARN", requires = "type")]
+    role_arn: Option<String>,
+
+    /// Any other setting of the repository; repeatable
+    #[arg(long = "setting", value_name = "KEY=VALUE", requires = "type", value_parser = es_cli::key_value)]
+    settings: Vec<(String, String)>,
 
     /// jsonl (records) or table
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
@@ -87,14 +119,24 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
     let mut findings = Findings::default();
     let groups = groups(args, &from, &mut findings)?;
     let pairs: Vec<(String, String)> = groups.into_iter().flat_map(|group| group.pairs).collect();
+    let named = [
+        ("bucket", &args.bucket),
+        ("base_path", &args.base_path),
+        ("location", &args.location),
+        ("role_arn", &args.role_arn),
+    ];
+    let named = named.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
     let wish = Move {
         pairs,
         aliases: !args.no_aliases,
         partial: args.partial,
+        left_behind: args.ignore_index_setting.iter().flat_map(|key| Pattern::list(key)).collect(),
         repository: args.repository.as_deref(),
         kind: args.r#type.as_deref(),
+        target_kind: args.target_type.as_deref().or(args.r#type.as_deref()),
+        place: args.settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).chain(named).collect(),
     };
-    checks::all(&from, &to, &wish, &mut findings)?;
+    checks::all(&Look::of(&from, &to, &wish)?, &mut findings)?;
     let blockers = findings.count(Level::Blocker);
     let first = findings.first_blocker().cloned();
     findings.write(args.format == Format::Table, io)?;
@@ -114,13 +156,14 @@ fn groups(args: &Args, from: &Side<'_>, findings: &mut Findings) -> Result<Vec<G
     } else {
         let patterns: Vec<Pattern> = args.indices.iter().flat_map(|list| Pattern::list(list)).collect();
         let (chosen, missing) = from.indices.resolve(&patterns, |info| !info.hidden && !info.closed);
-        let look = "look at the names: curl \"$ES_SOURCE_URL/_cat/indices\"";
+        let look = "look at the names: curl \"$ES_SOURCE_URL/_cat/indices\"; of a data stream name the backing indices";
         for name in &missing {
             findings.blocker("indices", None, format!("no such index on the source: {name}"), look);
         }
         if chosen.is_empty() && missing.is_empty() {
             findings.blocker("indices", None, format!("no index fits {}", args.indices.join(",")), look);
         }
+        passed_over(&patterns, &chosen, from, findings);
         let chosen: Vec<String> = chosen.into_iter().collect();
         let rename = args.rename_pattern.as_deref().zip(args.rename_replacement.as_deref());
         rename::by_pattern(&chosen, rename)?
@@ -129,4 +172,19 @@ fn groups(args: &Args, from: &Side<'_>, findings: &mut Findings) -> Result<Vec<G
         findings.blocker("names", None, fault.message, "change the rename, or the plan");
     }
     Ok(groups)
+}
+
+/// Indices that a wildcard fits and passes over without a word. The cluster's own, which begin with a dot, are no news.
+fn passed_over(patterns: &[Pattern], chosen: &BTreeSet<String>, from: &Side<'_>, findings: &mut Findings) {
+    let (all, _) = from.indices.resolve(patterns, |_| true);
+    for index in all.iter().filter(|index| !chosen.contains(*index) && !index.starts_with('.')) {
+        let closed = from.indices.get(index).is_some_and(|info| info.closed);
+        let state = if closed { "closed" } else { "hidden" };
+        findings.warning(
+            "passed_over",
+            Some(index),
+            format!("{index} is {state}: a wildcard passes it over"),
+            "name it, if it is to be moved",
+        );
+    }
 }

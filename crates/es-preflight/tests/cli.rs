@@ -23,14 +23,12 @@ fn a_misspelt_index_is_a_blocker_and_nothing_is_written() {
     let (source, target) = (Stub::start(), Stub::start());
     source.root("elasticsearch-5.5.2").indices("elasticsearch-5.5.2/indices");
     target.root("elasticsearch-6.1.2").indices("elasticsearch-6.1.2/indices-none");
+    let refused = es_testkit::stub::Answer::text(403, "Forbidden").repeat();
     for stub in [&source, &target] {
-        let refused = es_testkit::stub::Answer::text(403, "Forbidden").repeat();
         stub.on_prefix("GET", "/_nodes", refused.clone());
-        stub.on_prefix("GET", "/_cat", refused.clone());
-        if std::ptr::eq(stub, &raw const source) {
-            stub.on_prefix("GET", "/_snapshot", refused);
-        }
     }
+    target.on_prefix("GET", "/_cluster", refused.clone());
+    source.on_prefix("GET", "/_snapshot", refused);
     let output = tool(NAME)
         .args(["--indices", "javacafe_2018_01_O1"])
         .args(["--source-url", &source.url(), "--target-url", &target.url()])

@@ -7,18 +7,20 @@ use crate::one_line::quote;
 
 /// Dotted paths of fields.
 #[derive(Debug, Clone)]
-pub(crate) struct Fields {
+pub struct Fields {
     paths: Vec<Vec<String>>,
 }
 
 impl Fields {
-    pub(crate) fn new(paths: &[String]) -> Option<Self> {
+    /// None where no path is given.
+    #[must_use]
+    pub fn new(paths: &[String]) -> Option<Self> {
         let split = |path: &String| path.split('.').map(str::to_owned).collect();
         (!paths.is_empty()).then(|| Self { paths: paths.iter().map(split).collect() })
     }
 
     /// Appends what is left of a document.
-    pub(crate) fn append(&self, source: &[u8], line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    pub fn append(&self, source: &[u8], line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         let paths: Vec<&[String]> = self.paths.iter().map(Vec::as_slice).collect();
         let object: Object<'_> = serde_json::from_slice(source)?;
         keep(&object, &paths, line)

@@ -11,7 +11,7 @@ mod read;
 
 use clap::Args as ClapArgs;
 use es_aws::CredentialSource;
-use es_cli::{Exit, Fault, Io};
+use es_cli::{Exit, Fault, Io, record_line, write_whole};
 use es_repository::{ErrorKind, ObjectOptions, Options, Repository, S3Credentials};
 use serde_json::json;
 use std::collections::HashSet;
@@ -157,6 +157,13 @@ pub(crate) enum Format {
     Source,
 }
 
+/// Parsers of what comes from outside, for fuzzing.
+#[doc(hidden)]
+pub mod parsers {
+    pub use crate::fields::Fields;
+    pub use crate::one_line::append as one_line;
+}
+
 /// What a line of the _bulk API does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Op {
@@ -252,8 +259,7 @@ fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
     }
     if let Some(path) = &args.record {
         let record = record(repository, args, &plan, &outcome, io, exit);
-        let text = format!("{record}\n");
-        std::fs::write(path, text).map_err(|error| Fault::failed(format!("{}: {error}", path.display())))?;
+        write_whole(path, record_line(&record)?.as_bytes())?;
     }
     Ok(exit)
 }

@@ -15,7 +15,7 @@ const CBOR_TAG: &[u8] = &[0xD9, 0xD9, 0xF7];
 pub(crate) type Refusal = &'static str;
 
 /// Appends the document to `line`.
-pub(crate) fn append(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
+pub fn append(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
     let text = source.strip_prefix(BOM).unwrap_or(source).trim_ascii();
     match text.first() {
         Some(b'{') => json(text, line),

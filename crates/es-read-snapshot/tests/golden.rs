@@ -99,6 +99,20 @@ fn what_is_not_there_is_the_answer_no() {
 }
 
 #[test]
+fn a_path_is_told_as_the_url_it_should_be() {
+    let output = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
+        .env_clear()
+        .args(["--repository", "/mnt/my backup", "--list", "snapshots"])
+        .output()
+        .unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+    assert_eq!(
+        text(&output.stderr),
+        "es-read-snapshot: \"/mnt/my backup\" is no URL\nes-read-snapshot: hint: a directory is file:///mnt/my%20backup\n"
+    );
+}
+
+#[test]
 fn many_snapshots_need_a_name() {
     let output = tool(&golden().join("elasticsearch-7.10.2"), &[]);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""));

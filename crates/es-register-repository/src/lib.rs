@@ -300,13 +300,10 @@ type Registration = (String, Map<String, Value>);
 /// The present registration.
 fn registered(cluster: &Cluster, name: &str, what: &str) -> Result<Option<Registration>, Fault> {
     match cluster.get(&Path::of(["_snapshot", name])) {
-        Ok(mut answer) => {
-            let entry = answer[name].take();
-            if !entry.is_object() {
-                return Err(Fault::failed(format!("{what}: the answer does not name it")));
-            }
-            Ok(Some(decode(&entry)))
-        }
+        Ok(answer) => match answer.get(name) {
+            Some(entry) if entry.is_object() => Ok(Some(decode(entry))),
+            _ => Err(Fault::failed(format!("{what}: the answer does not name it"))),
+        },
         Err(CallError::Server(error)) if error.is_missing() => Ok(None),
         Err(error) => Err(error.fault(what)),
     }

@@ -16,6 +16,12 @@ use crate::shard_snapshot::ShardSnapshot;
 use crate::snapshot_info::SnapshotInfo;
 use crate::tree::from_slice;
 
+/// A path as it is typed, as a URL.
+fn of_directory(path: &str) -> String {
+    let whole = std::path::absolute(path).ok().and_then(|path| Url::from_file_path(path).ok());
+    whole.map_or_else(|| "file:///path".into(), String::from)
+}
+
 /// How to open a repository.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -34,7 +40,10 @@ pub struct Repository {
 impl Repository {
     /// Opens the repository at `url`: `file:///path`, `s3://bucket/base_path` and so on.
     pub fn open(url: &str, options: &Options) -> Result<Self> {
-        let parsed = Url::parse(url).map_err(|error| Error::new(ErrorKind::Usage, format!("{url}: {error}")))?;
+        let parsed = Url::parse(url).map_err(|_| {
+            Error::new(ErrorKind::Usage, format!("{url:?} is no URL"))
+                .with_hint(format!("a directory is {}", of_directory(url)))
+        })?;
         let blobs = Arc::new(Blobs::open(&parsed, &options.object)?);
         let generation = match options.generation {
             Some(generation) => generation,
@@ -182,19 +191,23 @@ fn newest_generation(blobs: &Blobs) -> Result<u64> {
             }
         },
     };
-    let listed = blobs
-        .list("index-")?
-        .map(|names| names.iter().filter_map(|name| name.strip_prefix("index-")?.parse::<u64>().ok()).max());
+    let number = |name: &String| name.strip_prefix("index-")?.parse::<u64>().ok();
+    let listed = match blobs.list("index-")? {
+        Some(names) => names.iter().filter_map(number).max(),
+        // What cannot be listed can be asked for by its name.
+        None => match latest.and_then(|latest| latest.checked_add(1)) {
+            Some(next) => blobs.find(&format!("index-{next}"))?.map(|_| next).or(latest),
+            None => None,
+        },
+    };
     match (listed, latest) {
-        (Some(Some(listed)), Some(latest)) if listed != latest => Err(Error::new(
+        (Some(listed), Some(latest)) if listed != latest => Err(Error::new(
             ErrorKind::Retry,
             format!("index.latest says {latest}, but there is index-{listed}: the repository is being written to"),
         )
         .with_hint(format!("try again when no snapshot is running; if none is, give --generation {listed}"))),
-        (Some(Some(newest)), _) | (None, Some(newest)) => Ok(newest),
-        (Some(None) | None, _) => {
-            Err(Error::new(ErrorKind::Failed, "no index-N: this is not the base of a snapshot repository")
-                .with_hint("give the repository's location, or bucket and base_path"))
-        }
+        (Some(newest), _) => Ok(newest),
+        (None, _) => Err(Error::new(ErrorKind::Failed, "no index-N: this is not the base of a snapshot repository")
+            .with_hint("give the repository's location, or bucket and base_path")),
     }
 }

@@ -6,7 +6,7 @@
 use clap::Args as ClapArgs;
 use es_cli::rename::{self, Group};
 use es_cli::{Exit, Fault, Io, PlanRow};
-use es_client::{CallError, Class, Cluster, ENVIRONMENT, Indices, Method, PairArgs, Path, Pattern, batches};
+use es_client::{CallError, Class, Cluster, ENVIRONMENT, Indices, Method, PairArgs, Path, Pattern, batches, excerpt};
 use es_records::{ClusterId, IndexSettings, Record, Restore, RestoreState, RestoredIndex, Role, Snapshot, State};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -562,7 +562,7 @@ fn accepted(answer: &Value, group: &Group) -> Result<(), Fault> {
         // Nothing was left to copy: some servers then answer as if they had been told to wait.
         return Ok(());
     }
-    Err(Fault::failed(format!("neither accepted nor refused: {answer}")))
+    Err(Fault::failed(format!("neither accepted nor refused: {}", excerpt(answer))))
 }
 
 /// Looks whether a restore whose answer was lost was started all the same.

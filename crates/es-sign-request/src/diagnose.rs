@@ -104,7 +104,7 @@ impl Refusal {
         Ok(Self::parse(&String::from_utf8_lossy(&text)))
     }
 
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         // The body may come after the head (`curl -i`).
         let text = text.replace("\r\n", "\n");
         let body = match text.split_once("\n\n") {

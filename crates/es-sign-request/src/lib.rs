@@ -133,6 +133,39 @@ pub enum Format {
     Url,
 }
 
+/// Parsers of what comes from outside, for fuzzing.
+#[doc(hidden)]
+pub mod parsers {
+    /// Reads a `request` record: its URL.
+    ///
+    /// # Errors
+    /// Exit 2, as the tool ends.
+    pub fn request(line: &[u8]) -> Result<String, es_cli::Fault> {
+        crate::Request::parse(line).map(|request| request.url)
+    }
+
+    /// Reads an answer to a signed request: what `--diagnose` prints of it.
+    #[must_use]
+    pub fn refusal(text: &str) -> Vec<String> {
+        let refusal = crate::diagnose::Refusal::parse(text);
+        let _ = refusal.time();
+        refusal.findings(None).iter().map(crate::diagnose::Finding::text).collect()
+    }
+
+    /// Compares what the service quotes in its answer with a canonical request of one's own.
+    #[must_use]
+    pub fn compare(text: &str, canonical: &str) -> Vec<String> {
+        let ours = crate::diagnose::Ours {
+            canonical: canonical.into(),
+            region: "ap-northeast-2".into(),
+            service: "es".into(),
+            time: std::time::SystemTime::UNIX_EPOCH,
+        };
+        let refusal = crate::diagnose::Refusal::parse(text);
+        refusal.findings(Some(&ours)).iter().map(crate::diagnose::Finding::text).collect()
+    }
+}
+
 /// The whole command.
 #[must_use]
 pub fn command() -> clap::Command {

@@ -8,7 +8,7 @@ mod datemath;
 
 use clap::Args as ClapArgs;
 use es_cli::{Exit, Fault, Io};
-use es_client::{CallError, Class, Cluster, ENVIRONMENT, Indices, Method, Path, Pattern, UrlFlag};
+use es_client::{CallError, Class, Cluster, ENVIRONMENT, Indices, Method, Path, Pattern, UrlFlag, excerpt};
 use es_records::{Record, Role, ShardFailure, Shards, Snapshot, State};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +86,18 @@ enum Expand {
     All,
     /// None: a wildcard means nothing
     None,
+}
+
+/// Parsers of what comes from outside, for fuzzing.
+#[doc(hidden)]
+pub mod parsers {
+    /// Resolves a name as of a time in seconds since 1970.
+    ///
+    /// # Errors
+    /// Exit 2 with the part that is not understood.
+    pub fn date_math(name: &str, now: i64) -> Result<String, es_cli::Fault> {
+        crate::datemath::resolve(name, jiff::Timestamp::from_second(now).unwrap_or_default())
+    }
 }
 
 /// The tool's command line.
@@ -418,8 +430,7 @@ fn start(
         match cluster.write(Method::Put, path, &body) {
             Ok(answer) if answer["accepted"] == true => return Ok(()),
             Ok(answer) => {
-                let said: String = answer.to_string().chars().take(400).collect();
-                return Err(Fault::failed(format!("{what}: neither accepted nor refused: {said}")));
+                return Err(Fault::failed(format!("{what}: neither accepted nor refused: {}", excerpt(&answer))));
             }
             Err(error) if error.class() == Some(Class::Wait) => {
                 let waited = io.elapsed().saturating_sub(began);

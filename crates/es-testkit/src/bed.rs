@@ -7,6 +7,7 @@ use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -102,6 +103,9 @@ pub struct Options {
     pub settings: Vec<(String, String)>,
     /// The S3 server whose endpoint and keys the node is given.
     pub s3: Option<String>,
+    /// Names of all nodes of the cluster that it is one of; a cluster of its own if empty.
+    #[serde(default)]
+    pub members: Vec<String>,
 }
 
 /// The server of this kind that all tests share.
@@ -132,6 +136,28 @@ pub fn with(server: &str, name: &str, options: &Options) -> Server {
         Ok(server) => server,
         Err(error) => panic!("{error:#}"),
     }
+}
+
+/// A cluster of so many nodes of this kind, any of which may be its master. All of them have joined.
+///
+/// # Panics
+/// Without a bed, or if a node does not come up.
+#[must_use]
+pub fn cluster(server: &str, name: &str, nodes: usize) -> Vec<Server> {
+    let members: Vec<String> = (1..=nodes).map(|number| format!("{name}-{number}")).collect();
+    let options = Options { members: members.clone(), ..Options::default() };
+    // A node answers when it has found the others, so they are started together.
+    let nodes: Vec<Server> = thread::scope(|scope| {
+        let starts: Vec<_> = members.iter().map(|name| scope.spawn(|| with(server, name, &options))).collect();
+        starts.into_iter().filter_map(|start| start.join().ok()).collect()
+    });
+    assert_eq!(nodes.len(), members.len(), "a node of {name} did not come up");
+    for node in &nodes {
+        let path = format!("/_cluster/health?wait_for_nodes={}&timeout=50s", nodes.len());
+        let (status, health) = node.call("GET", &path, None);
+        assert!(status == 200 && health["timed_out"] == false, "{}: {health}", node.name);
+    }
+    nodes
 }
 
 /// An S3 server of this name with this bucket.

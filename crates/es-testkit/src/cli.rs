@@ -250,6 +250,7 @@ fn act(cli: &Cli) -> Result<ExitCode> {
                     repository_root: start.repository_root.as_ref().map(std::path::absolute).transpose()?,
                     settings: start.settings.clone(),
                     s3: start.s3.clone(),
+                    members: Vec::new(),
                 };
                 print(&serde_json::to_value(client.start(&start.server, name, &options)?)?)?;
             }

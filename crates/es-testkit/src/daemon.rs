@@ -173,12 +173,12 @@ impl Daemon {
             "start" => {
                 let entry = Entry::find(text("server")?)?;
                 let options = serde_json::from_value(request["options"].clone())?;
-                self.start(text("name")?, Kind::Node { entry: entry.name, options })
+                self.start(text("name")?, &Kind::Node { entry: entry.name, options })
             }
-            "start-s3" => self.start(text("name")?, Kind::S3 { bucket: text("bucket")?.to_owned() }),
+            "start-s3" => self.start(text("name")?, &Kind::S3 { bucket: text("bucket")?.to_owned() }),
             "start-edge" => {
                 let options = serde_json::from_value(request["options"].clone())?;
-                self.start(text("name")?, Kind::Edge { options })
+                self.start(text("name")?, &Kind::Edge { options })
             }
             "restart" => self.restart(text("name")?),
             "kill" => self.halt(text("name")?, Signal::KILL),
@@ -201,7 +201,7 @@ impl Daemon {
         Arc::clone(self.lock().turns.entry(name.to_owned()).or_default())
     }
 
-    fn start(&self, name: &str, kind: Kind) -> Result<Value> {
+    fn start(&self, name: &str, kind: &Kind) -> Result<Value> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
             bail!("{name:?} does not do as a name: letters, digits, '-', '_' and '.' do");
@@ -211,26 +211,37 @@ impl Daemon {
         {
             let mut state = self.lock();
             if let Some(node) = state.nodes.get_mut(name) {
-                if node.kind != kind {
+                if node.kind != *kind {
                     bail!("{name} is there already, started differently: {:?}", node.kind);
                 }
                 if node.is_running() {
                     return Ok(self.describe(&mut state, name));
                 }
             } else {
-                let home = self.directory.join("servers").join(name);
-                fs::create_dir_all(&home)?;
-                let port = free_port(&mut state.last_port)?;
-                let transport_port = free_port(&mut state.last_port)?;
-                let version = match &kind {
-                    Kind::Node { entry, .. } => Entry::find(entry)?.version.to_owned(),
-                    Kind::S3 { .. } | Kind::Edge { .. } => String::new(),
-                };
-                let node = Node { kind, home, port, transport_port, child: None, version };
-                state.nodes.insert(name.to_owned(), node);
+                self.enter(&mut state, name, kind)?;
             }
         }
         self.launch(name)
+    }
+
+    /// Gives a server, and all nodes of its cluster, their ports: they must know each other's before the first one starts.
+    fn enter(&self, state: &mut State, name: &str, kind: &Kind) -> Result<()> {
+        let members = match kind {
+            Kind::Node { options, .. } if !options.members.is_empty() => options.members.clone(),
+            _ => vec![name.to_owned()],
+        };
+        for member in members {
+            let home = self.directory.join("servers").join(&member);
+            fs::create_dir_all(&home)?;
+            let port = free_port(&mut state.last_port)?;
+            let transport_port = free_port(&mut state.last_port)?;
+            let version = match kind {
+                Kind::Node { entry, .. } => Entry::find(entry)?.version.to_owned(),
+                Kind::S3 { .. } | Kind::Edge { .. } => String::new(),
+            };
+            state.nodes.insert(member, Node { kind: kind.clone(), home, port, transport_port, child: None, version });
+        }
+        Ok(())
     }
 
     fn restart(&self, name: &str) -> Result<Value> {
@@ -390,10 +401,11 @@ impl Daemon {
         let root = self.repository_root(options);
         fs::create_dir_all(&root).with_context(|| format!("creating {}", root.display()))?;
 
+        let cluster = format!("testbed-{}", options.members.first().map_or(name, String::as_str));
         let mut settings = vec![
             ("path.home".to_owned(), home.display().to_string()),
             ("path.repo".to_owned(), root.display().to_string()),
-            ("cluster.name".to_owned(), format!("testbed-{name}")),
+            ("cluster.name".to_owned(), cluster.clone()),
             ("node.name".to_owned(), name.to_owned()),
             ("network.host".to_owned(), "127.0.0.1".to_owned()),
             ("http.port".to_owned(), port.to_string()),
@@ -403,10 +415,13 @@ impl Daemon {
             ("thread_pool.snapshot.max".to_owned(), "5".to_owned()),
         ];
         if entry.family == Family::ClusterRunner {
-            settings.retain(|(key, _)| !["path.home", "cluster.name", "node.name"].contains(&key.as_str()));
-        } else {
+            let own = ["path.home", "cluster.name", "node.name"];
+            settings
+                .retain(|(key, _)| !own.contains(&key.as_str()) || !options.members.is_empty() && key == "node.name");
+        } else if options.members.is_empty() {
             settings.push(("discovery.type".to_owned(), "single-node".to_owned()));
         }
+        settings.extend(self.discovery(entry, &options.members));
         if matches!(entry.family, Family::Elasticsearch7 | Family::OpenSearch | Family::OpenSearch3) {
             settings.push(("transport.type".to_owned(), "netty4".to_owned()));
             settings.push(("http.type".to_owned(), "netty4".to_owned()));
@@ -423,7 +438,7 @@ impl Daemon {
 
         let mut orders = vec![
             ("home".to_owned(), home.display().to_string()),
-            ("cluster".to_owned(), format!("testbed-{name}")),
+            ("cluster".to_owned(), cluster),
             ("plugins".to_owned(), entry.plugins().join(",")),
             ("module_jars".to_owned(), prepared.modules.display().to_string()),
             ("rest_root".to_owned(), prepared.rest_root.display().to_string()),
@@ -452,6 +467,25 @@ impl Daemon {
             .current_dir(&home)
             .env_remove("JAVA_TOOL_OPTIONS");
         Ok(java)
+    }
+
+    /// How the nodes of a cluster find each other, and who may be elected first.
+    fn discovery(&self, entry: &Entry, members: &[String]) -> Vec<(String, String)> {
+        let state = self.lock();
+        let ports = members.iter().filter_map(|member| state.nodes.get(member)).map(|node| node.transport_port);
+        let hosts = ports.map(|port| format!("127.0.0.1:{port}")).collect::<Vec<_>>().join(",");
+        let settings = match (entry.family, entry.major()) {
+            _ if members.is_empty() => return Vec::new(),
+            (Family::ClusterRunner, ..7) => {
+                let majority = (members.len() / 2 + 1).to_string();
+                vec![("discovery.zen.ping.unicast.hosts", hosts), ("discovery.zen.minimum_master_nodes", majority)]
+            }
+            (Family::OpenSearch | Family::OpenSearch3, 2..) => {
+                vec![("discovery.seed_hosts", hosts), ("cluster.initial_cluster_manager_nodes", members.join(","))]
+            }
+            _ => vec![("discovery.seed_hosts", hosts), ("cluster.initial_master_nodes", members.join(","))],
+        };
+        settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
     fn s3_settings(

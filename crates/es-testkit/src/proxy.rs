@@ -1,12 +1,16 @@
-//! A proxy before a real server that spoils one answer and passes all else through.
+//! A proxy before a real server that spoils one exchange and passes all else through.
 //!
 //! The server behind is real, so what a lost answer leaves there is real too: a test looks at it directly.
 
-use std::io::{self, BufReader, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::io::{self, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use rustix::net::sockopt::set_socket_linger;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::json;
 
 use crate::http;
 use crate::stub::{Request, read};
@@ -16,23 +20,36 @@ use crate::stub::{Request, read};
 pub enum Spoil {
     /// The connection is closed; the server never hears of the request.
     Before,
+    /// The connection is reset (RST); the server never hears of the request.
+    ResetBefore,
+    /// The connection is closed, and every later one is refused; the server never hears of the request.
+    Gone,
     /// The server acts, and its answer is thrown away.
     After,
+    /// The server acts, and the connection is reset (RST).
+    ResetAfter,
     /// The server acts, and its answer ends in the middle of the head.
     CutHead,
     /// The server acts, and its answer ends in the middle of the body.
     CutBody,
     /// The server acts, and its answer comes a byte at a time with this pause between.
     Slow(Duration),
+    /// The server acts, and the body of its answer is changed.
+    Edit(fn(&str) -> String),
+    /// The server never hears of the request; this status is the answer, with a refusal that says all headers back.
+    Echo(u16),
     /// The server never hears of the request; this status, headers and body are the answer.
     Answer(u16, Vec<(String, String)>, Vec<u8>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
-    rule: Option<(String, String, Spoil)>,
+    /// Which request, counted from 0, is spoilt, and how.
+    rule: Option<(usize, Spoil)>,
     requests: Vec<Request>,
+    statuses: Vec<u16>,
     spoilt: usize,
+    gone: bool,
 }
 
 /// The proxy. Its thread ends with the test.
@@ -50,42 +67,66 @@ impl Proxy {
     /// If there is no free port on the loopback.
     #[must_use]
     pub fn before(upstream: &str) -> Self {
+        Self::start(upstream, None)
+    }
+
+    /// The same, spoken to by TLS, as `localhost`.
+    ///
+    /// # Panics
+    /// If there is no free port on the loopback.
+    #[must_use]
+    pub fn secure(upstream: &str, config: Arc<ServerConfig>) -> Self {
+        Self::start(upstream, Some(config))
+    }
+
+    fn start(upstream: &str, tls: Option<Arc<ServerConfig>>) -> Self {
         let bound =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (address, listener) = match bound {
             Ok(bound) => bound,
             Err(error) => panic!("the proxy has no port: {error}"),
         };
-        let state = Arc::new(Mutex::new(State { rule: None, requests: Vec::new(), spoilt: 0 }));
+        let url = match &tls {
+            Some(_) => format!("https://localhost:{}", address.port()),
+            None => format!("http://127.0.0.1:{}", address.port()),
+        };
+        let state = Arc::<Mutex<State>>::default();
         let (shared, upstream) = (Arc::clone(&state), upstream.to_owned());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (state, upstream) = (Arc::clone(&shared), upstream.clone());
+                if lock(&shared).gone {
+                    // The listener ends with this: from here on the port refuses.
+                    return;
+                }
+                let (state, upstream, tls) = (Arc::clone(&shared), upstream.clone(), tls.clone());
                 // A client that goes away is its own affair.
-                thread::spawn(move || drop(serve(&stream, &upstream, &state)));
+                thread::spawn(move || drop(accept(&stream, &upstream, tls, &state)));
             }
         });
-        Self { url: format!("http://127.0.0.1:{}", address.port()), state }
+        Self { url, state }
     }
 
-    /// Spoils the next exchange of this method and path, once.
-    pub fn spoil(&self, method: &str, path: &str, how: Spoil) {
-        let mut state = lock(&self.state);
-        state.rule = Some((method.to_owned(), path.to_owned(), how));
-        state.requests.clear();
-        state.spoilt = 0;
+    /// Spoils the request of this number, counted from 0.
+    pub fn spoil(&self, number: usize, how: Spoil) {
+        lock(&self.state).rule = Some((number, how));
     }
 
-    /// How many exchanges were spoilt since [`Proxy::spoil`].
+    /// How many exchanges were spoilt.
     #[must_use]
     pub fn spoilt(&self) -> usize {
         lock(&self.state).spoilt
     }
 
-    /// What was asked since [`Proxy::spoil`].
+    /// What was asked.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.state).requests.clone()
+    }
+
+    /// The statuses of the answers, in the order they came.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<u16> {
+        lock(&self.state).statuses.clone()
     }
 }
 
@@ -93,42 +134,76 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn serve(stream: &TcpStream, upstream: &str, state: &Mutex<State>) -> anyhow::Result<()> {
-    let mut reader = BufReader::new(stream);
+fn accept(tcp: &TcpStream, upstream: &str, tls: Option<Arc<ServerConfig>>, state: &Mutex<State>) -> anyhow::Result<()> {
+    match tls {
+        None => serve(tcp, BufReader::new(tcp), upstream, state)?,
+        Some(config) => {
+            let mut stream = StreamOwned::new(ServerConnection::new(config)?, tcp);
+            serve(tcp, BufReader::new(&mut stream), upstream, state)?;
+            stream.conn.send_close_notify();
+            stream.flush()?;
+        }
+    }
+    Ok(())
+}
+
+fn serve(
+    tcp: &TcpStream,
+    mut reader: BufReader<impl Read + Write>,
+    upstream: &str,
+    state: &Mutex<State>,
+) -> anyhow::Result<()> {
     let Some(request) = read(&mut reader)? else { return Ok(()) };
     let spoil = {
         let mut state = lock(state);
+        let number = state.requests.len();
         state.requests.push(request.clone());
-        let spoil = state
-            .rule
-            .take_if(|(method, path, _)| {
-                *method == request.method && *path == request.path.split('?').next().unwrap_or("")
-            })
-            .map(|(_, _, how)| how);
+        let spoil = state.rule.take_if(|(at, _)| *at == number).map(|(_, how)| how);
         state.spoilt += usize::from(spoil.is_some());
+        state.gone |= matches!(spoil, Some(Spoil::Gone));
         spoil
     };
     let answer = match &spoil {
-        Some(Spoil::Before) => return Ok(stream.shutdown(Shutdown::Both)?),
+        Some(Spoil::Before) => return Ok(()),
+        Some(Spoil::ResetBefore) => return Ok(set_socket_linger(tcp, Some(Duration::ZERO))?),
+        Some(Spoil::Gone) => {
+            // Wakes the listener, which then ends.
+            drop(TcpStream::connect(tcp.local_addr()?));
+            return Ok(());
+        }
         Some(Spoil::Answer(status, headers, body)) => whole(*status, headers, body),
+        Some(Spoil::Echo(status)) => {
+            let headers: Vec<_> = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            let refusal = json!({"error": {"type": "echo_exception", "reason": headers.join("; ")}, "status": status});
+            whole(*status, &[], refusal.to_string().as_bytes())
+        }
         _ => forward(&request, upstream)?,
     };
-    let mut out = stream;
+    let status =
+        answer.get(9..12).and_then(|status| std::str::from_utf8(status).ok()?.parse().ok()).unwrap_or_default();
+    lock(state).statuses.push(status);
+    let out = reader.get_mut();
     let head = answer.windows(4).position(|end| end == b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
     match spoil {
         Some(Spoil::After) => {}
+        Some(Spoil::ResetAfter) => set_socket_linger(tcp, Some(Duration::ZERO))?,
         Some(Spoil::CutHead) => out.write_all(&answer[..head / 2])?,
         Some(Spoil::CutBody) => out.write_all(&answer[..head + (answer.len() - head) / 2])?,
-        Some(Spoil::Slow(pause)) => slowly(out, &answer, pause)?,
+        Some(Spoil::Slow(pause)) => slowly(tcp, out, &answer, pause)?,
+        Some(Spoil::Edit(edit)) => {
+            let body = edit(&String::from_utf8_lossy(&answer[head..]));
+            out.write_all(&whole(status, &[], body.as_bytes()))?;
+        }
         _ => out.write_all(&answer)?,
     }
-    Ok(stream.shutdown(Shutdown::Both)?)
+    Ok(())
 }
 
-fn slowly(mut out: &TcpStream, answer: &[u8], pause: Duration) -> io::Result<()> {
-    out.set_nodelay(true)?;
+fn slowly(tcp: &TcpStream, out: &mut impl Write, answer: &[u8], pause: Duration) -> io::Result<()> {
+    tcp.set_nodelay(true)?;
     for byte in answer.chunks(1) {
         out.write_all(byte)?;
+        out.flush()?;
         thread::sleep(pause);
     }
     Ok(())

@@ -54,6 +54,12 @@ impl Score {
         }
     }
 
+    /// How many cells were tried so far.
+    #[must_use]
+    pub fn tried(&self) -> usize {
+        self.tried
+    }
+
     /// Adds a figure of its own beside the counts, such as a median in milliseconds.
     pub fn note(&mut self, key: &str, value: impl Into<Value>) {
         self.notes[key] = value.into();

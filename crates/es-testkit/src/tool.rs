@@ -225,6 +225,7 @@ impl Tool {
             until: Instant::now() + self.limit,
             limit: self.limit,
             secrets,
+            peak: 0,
             _home: self.home,
         }
     }
@@ -248,6 +249,7 @@ pub struct Running {
     until: Instant,
     limit: Duration,
     secrets: Secrets,
+    peak: u64,
     _home: tempfile::TempDir,
 }
 
@@ -339,6 +341,7 @@ impl Running {
     pub fn wait(mut self) -> Output {
         let status = loop {
             self.watch_command_lines();
+            self.peak = self.peak.max(peak_bytes(self.pid()));
             if let Some(status) = must("waiting for a tool", self.child.try_wait()) {
                 break status;
             }
@@ -355,7 +358,7 @@ impl Running {
         if let Some(found) = self.secrets.printed(&stdout, &stderr) {
             panic!("{found}\nstdout:\n{stdout}\nstderr:\n{stderr}");
         }
-        Output { status, stdout, stderr, secrets: self.secrets.clone() }
+        Output { status, stdout, stderr, peak: self.peak, secrets: self.secrets.clone() }
     }
 
     fn watch_command_lines(&self) {
@@ -394,6 +397,13 @@ fn children(pid: u32) -> Vec<u32> {
     all.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
+/// The most memory that a process has held so far, in bytes; 0 of one that has ended.
+fn peak_bytes(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    kilobytes.and_then(|number| number.parse::<u64>().ok()).map_or(0, |number| number << 10)
+}
+
 /// SIGKILL to a child and to all that it started: it leads a process group. What has ended already is no fault.
 fn kill_all(child: &Child) {
     use rustix::process::{Pid, Signal, kill_process_group};
@@ -408,6 +418,7 @@ pub struct Output {
     status: ExitStatus,
     stdout: String,
     stderr: String,
+    peak: u64,
     secrets: Secrets,
 }
 
@@ -429,6 +440,12 @@ impl Output {
     #[must_use]
     pub fn err(&self) -> &str {
         &self.stderr
+    }
+
+    /// The most memory that the program itself held, in bytes, as it was seen every few milliseconds.
+    #[must_use]
+    pub fn peak_bytes(&self) -> u64 {
+        self.peak
     }
 
     /// It ended with this code.
@@ -591,6 +608,18 @@ mod tests {
         let hanging = sh("echo begun; exec sleep 60").limit(Duration::from_millis(200));
         let text = panic_text(|| drop(hanging.run()));
         assert!(text.starts_with("sh was still running after 200ms\nstdout:\nbegun\n"), "{text}");
+    }
+
+    #[test]
+    fn the_memory_that_a_program_held_is_known_after_its_end() {
+        let held = |bytes: &str| {
+            // The shell holds what its variable does; the wait for input gives time to look.
+            let script =
+                format!("text=$(head -c {bytes} /dev/zero | tr '\\0' x); sleep 0.1; test ${{#text}} = {bytes}");
+            let output = sh(&script).run();
+            output.exit(0).peak_bytes()
+        };
+        assert!(held("1") + (16 << 20) < held("20000000"));
     }
 
     #[test]

@@ -127,11 +127,12 @@ fn decode(answer: &Value) -> Option<Explanation> {
 /// Whether an index is as wanted. `stuck` is the explanation, where something of it is not started.
 pub(crate) fn reached(health: &IndexHealth, wanted: Wanted, stuck: Option<&Explanation>) -> bool {
     match wanted {
-        Wanted::Green => health.status == "green",
+        // Green alone is a word: the primaries are counted beside it.
+        Wanted::Green => health.status == "green" && health.has_primaries(),
         Wanted::Yellow | Wanted::Primaries => health.has_primaries(),
         Wanted::Auto => {
             let settled = health.has_primaries() && health.moving == 0;
-            health.status == "green" || settled && stuck.is_some_and(|s| s.too_few_nodes)
+            health.status == "green" && health.has_primaries() || settled && stuck.is_some_and(|s| s.too_few_nodes)
         }
     }
 }

@@ -23,6 +23,7 @@ docs.aws.amazon.com/opensearch-service, whose answer is put into words here.
   quoted      413  {"Message":"Request size exceeded 10485760 bytes"}  elasticsearch-dump/elasticsearch-dump#616, on 5.5
   quoted      429  429 Too Many Requests /_bulk     toluaina/pgsync#476, DataBiosphere/azul#3339: no JSON
   quoted      403  403 Request throttled due to too many requests /_bulk   ankane/searchkick#1434: no JSON
+  documented  403  an identity policy denies    handling-errors, in the words that IAM has for every action
   documented  403  iam:PassRole missing             handling-errors, in the words that IAM has for every action
   documented  401  names that begin with cs-        managedomains-snapshots; the answer is that of a closed path
   documented  401  a repository that is not s3      managedomains-snapshots; the answer is that of a closed path
@@ -89,6 +90,7 @@ class Edge:
         self.throttle_status = 429
         self.delay = 0.0
         self.cut = 0
+        self.deny = ""
         self.gateway_timeout = args.gateway_timeout
         self.requests = []
         self.refused = []
@@ -352,6 +354,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 words = "429 Too Many Requests" if edge.throttle_status == 429 else "403 Request throttled due to too many requests"
                 raise Refused(edge.throttle_status, f"{words} {path}", None)
         plain = re.sub("/+", "/", urllib.parse.unquote(path))
+        if edge.deny and re.search(edge.deny, f"{self.command} {plain}"):
+            action = f"es:ESHttp{self.command.capitalize()}"
+            raise Refused(403, f"User: {edge.args.user_arn} is not authorized to perform: {action} because no identity-based policy allows the {action} action", "Message")
         allow(plain)
         sent = map_repository(edge, self.command, path, body)
         if edge.args.upstream is None:
@@ -405,7 +410,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def turn(self, body):
         """GET /_edge tells what was served and refused. POST turns knobs: {"skew": seconds, "throttle": requests,
-        "throttle_status": 429 or 403, "cut": writes whose answer is lost at the gateway, "delay": seconds,
+        "throttle_status": 429 or 403, "cut": writes whose answer is lost at the gateway,
+        "deny": what the caller's policy does not allow, a regular expression of METHOD PATH, "delay": seconds,
         "gateway_timeout": seconds, "key": "AKID:SECRET:TOKEN:EXPIRES", "clear": true}."""
         edge = self.edge
         with edge.lock:
@@ -416,7 +422,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     elif name == "clear":
                         edge.requests.clear()
                         edge.refused.clear()
-                    elif name in ("skew", "throttle", "throttle_status", "cut", "delay", "gateway_timeout"):
+                    elif name in ("skew", "throttle", "throttle_status", "cut", "deny", "delay", "gateway_timeout"):
                         setattr(edge, name, value)
                     else:
                         raise Refused(400, f"no knob {name}")

@@ -1,0 +1,147 @@
+//! The checks, a module for each group: each looks at one thing that stops migrations, and says what it found.
+
+mod allocation;
+mod blocks;
+mod clock;
+mod components;
+mod disk;
+mod mappings;
+mod names;
+mod permissions;
+mod policies;
+mod repository;
+mod shards;
+mod states;
+mod streams;
+mod versions;
+
+use std::collections::BTreeMap;
+
+use es_cli::Fault;
+use es_client::{Path, Pattern, batches, flat};
+use serde_json::{Map, Value};
+
+use crate::finding::Findings;
+use crate::side::Side;
+
+/// What is to be moved.
+pub(crate) struct Move<'a> {
+    /// Name on the source, name on the target.
+    pub(crate) pairs: Vec<(String, String)>,
+    /// Whether aliases go along.
+    pub(crate) aliases: bool,
+    /// Whether what is there is taken when primaries are missing.
+    pub(crate) partial: bool,
+    /// Index settings that are left behind: names and wildcards.
+    pub(crate) left_behind: Vec<Pattern>,
+    pub(crate) repository: Option<&'a str>,
+    /// Type of the repository, as the source reaches it.
+    pub(crate) kind: Option<&'a str>,
+    /// The same of the target.
+    pub(crate) target_kind: Option<&'a str>,
+    /// Its settings, as far as they are known.
+    pub(crate) place: BTreeMap<&'a str, &'a str>,
+}
+
+/// Settings of each index, with dotted keys, without those that are left behind.
+type Settings = BTreeMap<String, Map<String, Value>>;
+
+/// What every check looks at.
+pub(crate) struct Look<'a> {
+    from: &'a Side<'a>,
+    to: &'a Side<'a>,
+    wish: &'a Move<'a>,
+    settings: Settings,
+    /// The name that each index will have.
+    targets: BTreeMap<&'a str, &'a str>,
+    /// Whether source and target are one cluster.
+    same: bool,
+}
+
+impl<'a> Look<'a> {
+    pub(crate) fn of(from: &'a Side<'a>, to: &'a Side<'a>, wish: &'a Move<'a>) -> Result<Self, Fault> {
+        let same = from.cluster.identity()?.cluster_uuid == to.cluster.identity()?.cluster_uuid;
+        let targets = wish.pairs.iter().map(|(index, target)| (index.as_str(), target.as_str())).collect();
+        Ok(Self { from, to, wish, settings: settings(from, wish)?, targets, same })
+    }
+
+    /// Indices that are to be moved and exist, with their settings.
+    fn indices(&self) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
+        self.settings.iter().map(|(index, settings)| (index.as_str(), settings))
+    }
+
+    /// The name that an index will have.
+    fn target_of(&self, index: &str) -> Option<&str> {
+        self.targets.get(index).copied()
+    }
+}
+
+/// All checks, in the order in which they matter.
+pub(crate) fn all(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
+    versions::check(look, findings)?;
+    states::check(look, findings)?;
+    names::check(look, findings);
+    streams::check(look, findings)?;
+    repository::check(look, findings)?;
+    components::check(look, findings)?;
+    mappings::check(look, findings)?;
+    allocation::check(look, findings)?;
+    blocks::check(look, findings)?;
+    disk::check(look, findings)?;
+    shards::check(look, findings)?;
+    policies::check(look, findings)?;
+    clock::check(look, findings)?;
+    permissions::check(look, findings)
+}
+
+fn settings(from: &Side<'_>, wish: &Move<'_>) -> Result<Settings, Fault> {
+    let mut all = Settings::new();
+    let known = wish.pairs.iter().map(|(index, _)| index.as_str()).filter(|index| from.indices.get(index).is_some());
+    for list in batches(known) {
+        let path = Path::of([list.as_str(), "_settings"]).query("expand_wildcards", "all");
+        let answer = from.cluster.get(&path).map_err(|e| e.fault("settings of the source's indices"))?;
+        for (index, entry) in answer.as_object().into_iter().flatten() {
+            let mut settings = flat(&entry["settings"]);
+            settings.retain(|key, _| !wish.left_behind.iter().any(|pattern| pattern.matches(key)));
+            all.insert(index.clone(), settings);
+        }
+    }
+    Ok(all)
+}
+
+fn text<'s>(settings: &'s Map<String, Value>, key: &str) -> Option<&'s str> {
+    settings.get(key).and_then(Value::as_str)
+}
+
+/// A setting that is a switch, and on.
+fn is_on(settings: &Map<String, Value>, key: &str) -> bool {
+    text(settings, key) == Some("true")
+}
+
+/// Replicas that an index will have in the end on a cluster with so many data nodes.
+fn replicas(look: &Look<'_>, index: &str, data_nodes: usize) -> usize {
+    let settings = look.settings.get(index);
+    let others = data_nodes.saturating_sub(1);
+    let most = settings.and_then(|settings| text(settings, "index.auto_expand_replicas")).unwrap_or("false");
+    match most.split_once('-') {
+        Some((_, "all")) => others,
+        Some((least, most)) => {
+            let number = |text: &str| text.parse().unwrap_or_default();
+            others.min(number(most)).max(number(least))
+        }
+        None => {
+            let own = look.from.indices.get(index).and_then(|info| info.settings.number_of_replicas);
+            own.and_then(|own| own.try_into().ok()).unwrap_or_default()
+        }
+    }
+}
+
+/// A list of names for a message, not longer than a line can be read.
+fn some(names: &[&str]) -> String {
+    match names {
+        [first, second, third, rest @ ..] if !rest.is_empty() => {
+            format!("{first}, {second}, {third} and {} more", rest.len())
+        }
+        few => few.join(", "),
+    }
+}

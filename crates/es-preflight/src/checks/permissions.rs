@@ -1,0 +1,124 @@
+//! Permissions that the later steps need, tried by requests that cannot change anything.
+//!
+//! A server looks at permissions first and then at the request. So each is sent in a form that every version refuses for
+//! what it asks: a repository of a type that does not exist, a snapshot whose name may not be one, a restore of it, a number of shards that is none.
+//! A refusal for that means yes; 401 and 403 mean no.
+
+use es_cli::Fault;
+use es_client::{CallError, Class, Method, Path, ServerError, batches};
+use serde_json::{Value, json};
+
+use super::Look;
+use crate::finding::Findings;
+use crate::side::Side;
+
+/// No snapshot can have this name: all versions refuse `#` and capitals.
+const NO_SNAPSHOT: &str = "ES-Preflight#";
+pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
+    if let Some(name) = look.wish.repository {
+        for side in [look.from, look.to] {
+            // What is registered as it will be is not registered again, and nothing is tried on what is there.
+            let there = side.repositories(findings)?.is_none_or(|all| all.contains_key(name));
+            if look.wish.kind.is_some() && !there {
+                registers(look, side, name, findings)?;
+            }
+        }
+        let indices: Vec<&str> = look.indices().map(|(index, _)| index).take(1).collect();
+        let body = json!({"indices": indices.join(","), "include_global_state": false});
+        let path = Path::of(["_snapshot", name, NO_SNAPSHOT]);
+        attempt(look.from, Method::Put, &path, &body, "take a snapshot", findings)?;
+        let path = Path::of(["_snapshot", name, NO_SNAPSHOT, "_restore"]);
+        attempt(look.to, Method::Post, &path, &body, "restore", findings)?;
+    }
+    let targets = look.wish.pairs.iter().map(|(_, target)| target.as_str());
+    for list in batches(targets) {
+        let path = Path::of([list.as_str(), "_settings"]);
+        let body = json!({"index": {"number_of_shards": 0}});
+        if !attempt(look.to, Method::Put, &path, &body, "change settings of the restored indices", findings)? {
+            break;
+        }
+    }
+    counts(look, findings)?;
+    findings.well("permissions", "what the later steps do is allowed");
+    Ok(())
+}
+
+/// A repository of a type that no server has. Amazon's edge takes no other type than s3 and wants the role, and says whether
+/// that may be handed over: there the server behind it refuses a repository that has no bucket and a size that is none.
+fn registers(look: &Look<'_>, side: &Side<'_>, name: &str, findings: &mut Findings) -> Result<(), Fault> {
+    let role = look.wish.place.get("role_arn").filter(|_| side.cluster.is_signed_for());
+    let body = match role {
+        Some(role) => json!({"type": "s3", "settings": {"role_arn": role, "chunk_size": "none"}}),
+        None if side.cluster.is_signed_for() => return Ok(()),
+        None => json!({"type": "es-preflight-none"}),
+    };
+    attempt(side, Method::Put, &Path::of(["_snapshot", name]), &body, "register a repository", findings)?;
+    Ok(())
+}
+
+/// Sends what must be refused; whether it may go on. A request that is not refused would be a server that this was never tried on.
+fn attempt(
+    side: &Side<'_>,
+    method: Method,
+    path: &Path,
+    body: &Value,
+    what: &str,
+    findings: &mut Findings,
+) -> Result<bool, Fault> {
+    let role = side.role();
+    match side.cluster.write(method, path, body) {
+        Err(CallError::Server(error)) if is_forbidden(&error) => {
+            findings.blocker(
+                "permissions",
+                None,
+                format!("the {role} does not let this user {what}: {error}"),
+                "give the user or role what is missing; es-iam-policy prints the policies for Amazon",
+            );
+            Ok(false)
+        }
+        Err(CallError::Server(error)) if error.class() != Class::Retry => Ok(true),
+        Ok(answer) => {
+            untried(format!("the {role} did not refuse {path}: {answer}"), findings);
+            Ok(false)
+        }
+        Err(CallError::Server(error)) => {
+            untried(format!("whether this user may {what} on the {role} is not known: {error}"), findings);
+            Ok(false)
+        }
+        Err(error) => Err(error.fault(&format!("trying to {what} on the {role}"))),
+    }
+}
+
+/// Blocks, closed indices (5.x) and throttling come as 403 too, and are other checks' matters.
+fn is_forbidden(error: &ServerError) -> bool {
+    let other = ["cluster_block_exception", "index_closed_exception"].contains(&error.kind.as_str());
+    matches!(error.status, 401 | 403) && !other && error.class() != Class::Retry
+}
+
+fn untried(message: String, findings: &mut Findings) {
+    findings.warning("permissions", None, message, "run es-preflight again, or look at this by hand");
+}
+
+/// Counting is only reading, so it is done: an index that does not exist, or is closed or red, may be counted as well.
+fn counts(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
+    let sources = look.indices().map(|(index, _)| index);
+    for (side, lists) in
+        [(look.from, batches(sources)), (look.to, batches(look.wish.pairs.iter().map(|(_, target)| target.as_str())))]
+    {
+        for list in lists {
+            match side.cluster.look(&Path::of([list.as_str(), "_count"]).query("terminate_after", "1")) {
+                Err(CallError::Server(error)) if is_forbidden(&error) => {
+                    findings.blocker(
+                        "permissions",
+                        None,
+                        format!("the {} does not let this user count: {error}", side.role()),
+                        "give the user read privileges on the indices",
+                    );
+                    break;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! The repository as both sides have it registered: readable, and written to by one cluster alone.
+
+use std::collections::BTreeMap;
+
+use es_cli::Fault;
+use es_client::Path;
+use es_records::Role;
+use serde_json::Value;
+
+use super::Look;
+use crate::finding::Findings;
+use crate::side::Side;
+
+pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
+    let Some(name) = look.wish.repository else { return Ok(()) };
+    let Some(from) = Registered::of(look.from, findings)? else { return Ok(()) };
+    let to = if look.same { None } else { Registered::of(look.to, findings)? };
+    let asked = look.wish.kind.and_then(|kind| {
+        let settings = look.wish.place.iter().map(|(key, value)| ((*key).to_string(), (*value).to_string()));
+        Place::of(kind, &settings.collect())
+    });
+    // What is asked for is what will be registered; without it what is registered is what will be written to.
+    let written = asked.or_else(|| from.0.get(name).and_then(|one| one.place.clone()));
+    on_source(look.from, name, &from, written.as_ref(), findings);
+    if let Some(to) = &to {
+        on_target(name, to, written.as_ref(), findings);
+        read(look.to, name, to, findings);
+    }
+    read(look.from, name, &from, findings);
+    Ok(())
+}
+
+/// A place in storage: two registrations of the same are two ways to the same files.
+#[derive(Clone, PartialEq, Eq)]
+struct Place {
+    store: String,
+    path: String,
+}
+
+impl Place {
+    fn of(kind: &str, settings: &BTreeMap<String, String>) -> Option<Self> {
+        let get = |key: &str| settings.get(key).map(|value| value.trim_matches('/'));
+        let below = || get("base_path").unwrap_or_default().to_string();
+        let (store, path) = match kind {
+            "s3" | "gcs" => (format!("{kind}:{}", get("bucket")?), below()),
+            "azure" => (format!("{kind}:{}", get("container").unwrap_or("elasticsearch-snapshots")), below()),
+            "fs" => (kind.to_string(), get("location")?.to_string()),
+            "hdfs" => (format!("{kind}:{}", get("uri")?), get("path")?.to_string()),
+            _ => return None,
+        };
+        Some(Self { store, path })
+    }
+}
+
+struct Registration {
+    place: Option<Place>,
+    writable: bool,
+}
+
+/// What is registered on a cluster, by name.
+struct Registered(BTreeMap<String, Registration>);
+
+impl Registered {
+    fn of(side: &Side<'_>, findings: &mut Findings) -> Result<Option<Self>, Fault> {
+        let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
+        Ok(side.repositories(findings)?.map(|all| {
+            let all = all.iter().map(|(name, one)| {
+                let kind = one["type"].as_str().unwrap_or_default();
+                let settings = es_client::flat(&one["settings"]);
+                let settings: BTreeMap<String, String> =
+                    settings.iter().map(|(key, value)| (key.clone(), word(value))).collect();
+                let readonly = settings.get("readonly").is_some_and(|value| value == "true");
+                // `url` only reads, and Amazon's own cs-* cannot be written to by anybody else.
+                let writable = !readonly && kind != "url" && !name.starts_with("cs-");
+                (name.clone(), Registration { place: Place::of(kind, &settings), writable })
+            });
+            Self(all.collect())
+        }))
+    }
+
+    /// Other names under which the same place may be written to.
+    fn others<'r>(&'r self, name: &'r str, place: Option<&'r Place>) -> impl Iterator<Item = &'r str> {
+        let same = move |one: &Registration| one.writable && place.is_some() && one.place.as_ref() == place;
+        self.0.iter().filter(move |(other, one)| *other != name && same(one)).map(|(other, _)| other.as_str())
+    }
+}
+
+fn on_source(from: &Side<'_>, name: &str, registered: &Registered, place: Option<&Place>, findings: &mut Findings) {
+    match registered.0.get(name) {
+        None => findings.ok("repository", format!("{name:?} is not registered on the {} yet", from.role())),
+        Some(one) if !one.writable => findings.blocker(
+            "repository",
+            None,
+            format!("{name:?} is registered read-only on the source, which must write to it"),
+            "another cluster writes there: take another repository name and base_path",
+        ),
+        Some(_) => {}
+    }
+    for other in registered.others(name, place) {
+        findings.warning(
+            "repository",
+            None,
+            format!("the source may write to the same place as {name:?} under the name {other:?} too"),
+            "use that name, or let nothing write through it during the move: two registrations do not see each other's changes",
+        );
+    }
+}
+
+fn on_target(name: &str, registered: &Registered, place: Option<&Place>, findings: &mut Findings) {
+    let fix = "register it read-only there: es-register-repository --cluster target";
+    match registered.0.get(name) {
+        None => findings.ok(
+            "repository",
+            format!(
+                "{name:?} is not registered on the target yet: es-register-repository will look whether it can read it"
+            ),
+        ),
+        Some(one) if !one.writable => {}
+        Some(one) if place.is_some() && one.place.as_ref() == place => findings.blocker(
+            "repository",
+            None,
+            format!(
+                "{name:?} may be written to by the target, where the source writes: two writers destroy a repository"
+            ),
+            fix,
+        ),
+        Some(_) => findings.warning(
+            "repository",
+            None,
+            format!("{name:?} may be written to by the target: two writers destroy a repository"),
+            fix,
+        ),
+    }
+    for other in registered.others(name, place) {
+        findings.blocker(
+            "repository",
+            None,
+            format!("the target may write where the source writes, under the name {other:?}: two writers destroy a repository"),
+            "remove that registration, or make it read-only",
+        );
+    }
+}
+
+/// Whether a side reads what is registered: its list of snapshots comes out of the repository itself.
+fn read(side: &Side<'_>, name: &str, registered: &Registered, findings: &mut Findings) {
+    if !registered.0.contains_key(name) {
+        return;
+    }
+    let role = side.role();
+    match side.cluster.get(&Path::of(["_snapshot", name, "_all"])) {
+        Ok(answer) => {
+            let count = answer["snapshots"].as_array().map_or(0, Vec::len);
+            findings.ok("repository", format!("the {role} reads {name:?}: {count} snapshots"));
+        }
+        Err(error) => {
+            let fault = error.fault(&format!("the {role} cannot read {name:?}"));
+            // A target that reaches the place for the first time shows there what its rights are.
+            let where_to = if role == Role::Target {
+                "see docs/errors.md; the target needs to read alone"
+            } else {
+                "see docs/errors.md"
+            };
+            findings.blocker("repository", None, fault.message, &fault.hint.unwrap_or_else(|| where_to.into()));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Names that paint a terminal: real servers take them, and no tool prints them as they are.
+#![allow(clippy::expect_used, clippy::unwrap_used)] // helpers of tests panic as tests do
+
+use std::fs;
+
+use es_testkit::bed::{self, Server};
+use es_testkit::score::whole;
+use es_testkit::tool::Output;
+use es_tests::{Original, ask, eventually, original, run};
+
+/// Red, then the same by a single character of C1, DEL, and from right to left.
+const RED: &str = "esc\u{1b}[31mred\u{9b}31m\u{7f}\u{202e}";
+const PATH: &str = "/esc%1b%5b31mred%c2%9b31m%7f%e2%80%ae";
+
+fn steers(text: &str) -> Option<char> {
+    text.chars().find(|c| (c.is_control() && !matches!(c, '\n')) || matches!(c, '\u{202a}'..='\u{202e}'))
+}
+
+fn clean(output: &Output) {
+    for text in [output.out(), output.err()] {
+        assert_eq!(steers(&text), None, "{text:?}");
+    }
+}
+
+fn move_it(source: &Server, target: &Server, kind: &str) {
+    ask(source, "PUT", &format!("{PATH}/{kind}/1?refresh=true"), Some(&serde_json::json!({"n": 1})));
+    eventually("a primary", || ask(source, "GET", "/_cluster/health", None)["status"] != "red");
+    let root = format!("--type fs --location {}/names", source.repository_root.display());
+    let rename = "--rename-pattern '(.+)' --rename-replacement 'moved-$1'";
+    let work = tempfile::tempdir().expect("a work directory");
+    let directory = work.path().display();
+    let output = run(
+        &format!(
+            "set -e; cd {directory}
+            for side in source target; do es-register-repository --cluster $side --repository names {root} >registered; done
+            es-preflight --repository names --indices 'esc*' {rename} --format table -v || :
+            es-snapshot --repository names --snapshot names --indices 'esc*' -v | tee 1.json
+            es-wait --progress plain -v <1.json | tee 2.json
+            es-restore {rename} --replicas 0 -v <2.json | tee 3.json
+            es-wait --progress plain -v <3.json | tee 4.json
+            es-finish-restore -v <4.json | tee 5.json
+            es-wait -v <5.json | tee 6.json
+            es-compare-counts -v <6.json | tee 7.json
+            es-compare-counts --format csv <6.json
+            es-compare-counts --format table <6.json"
+        ),
+        source,
+        target,
+    );
+    output.exit(0);
+    clean(&output);
+    let counts: serde_json::Value = serde_json::from_slice(&fs::read(work.path().join("7.json")).unwrap()).unwrap();
+    assert_eq!((&counts["index"], &counts["target_index"]), (&RED.into(), &format!("moved-{RED}").into()));
+    assert_eq!(counts["verdict"], "equal");
+    // And where something is wrong with it.
+    for script in [
+        format!("es-snapshot --repository names --snapshot other --indices '{RED}x'"),
+        format!("es-restore {rename} --errors json <{directory}/2.json | es-wait --timeout 1ms --errors json"),
+        format!("es-snapshot --repository 'no{RED}' --snapshot names --indices 'esc*' --errors json"),
+        format!("es-register-repository --repository 'no{RED}' --type fs --location /nowhere/'{RED}'"),
+        format!("es-wait --timeout '{RED}'"),
+    ] {
+        clean(&run(&script, source, target));
+    }
+    ask(source, "DELETE", PATH, None);
+}
+
+#[test]
+fn a_name_that_paints_the_terminal_goes_through_the_pipe_and_paints_nothing() {
+    let Original { source, target, .. } = &original();
+    move_it(source, target, "doc");
+    if whole() {
+        for version in ["elasticsearch-7.10.2", "elasticsearch-9.5.3"] {
+            let server = bed::server(version);
+            move_it(&server, &server, "_doc");
+        }
+    }
+}
+
+#[test]
+fn the_script_and_its_log_paint_nothing_either() {
+    let Original { source, target, .. } = &original();
+    ask(source, "PUT", &format!("{PATH}-2/doc/1?refresh=true"), Some(&serde_json::json!({"n": 1})));
+    let work = tempfile::tempdir().expect("a work directory");
+    let output = run(
+        &format!(
+            "es-migrate --repository names-2 --type fs --location {}/names-2 --snapshot names-2 --indices 'esc*-2' --work-dir {} \
+             --format table",
+            source.repository_root.display(),
+            work.path().display()
+        ),
+        source,
+        target,
+    );
+    output.exit(0);
+    clean(&output);
+    for entry in fs::read_dir(work.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            assert_eq!(steers(&fs::read_to_string(&path).unwrap()), None, "{}", path.display());
+        }
+    }
+    ask(source, "DELETE", &format!("{PATH}-2"), None);
+}
