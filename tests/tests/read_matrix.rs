@@ -1,7 +1,7 @@
 //! What es-read-snapshot prints, line by line, against what the same server shows by scroll.
 //!
 //! Each version is given indices of every kind that its Lucene writes differently, is changed between two snapshots, and is
-//! asked for all documents before each. `make test` takes two versions, `ES_CHAOS=1` all ten.
+//! asked for all documents before each. `make test` takes two versions, `ES_CHAOS=1` all eleven.
 #![allow(clippy::expect_used, clippy::unwrap_used)] // helpers of tests panic as tests do
 
 use std::collections::{BTreeMap, HashMap};
