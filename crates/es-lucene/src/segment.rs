@@ -89,6 +89,9 @@ enum Role {
     RecoverySource,
 }
 
+/// More documents in a byte of stored fields are taken for damage: no writer puts more than 4,096 into a chunk, which takes
+/// several bytes.
+const DOCUMENTS_PER_BYTE: u64 = 1 << 12;
 /// Field numbers above this are taken for damage.
 const MAX_FIELD_NUMBER: u32 = 1 << 24;
 
@@ -104,6 +107,14 @@ impl Segment {
             Some(compound) => compound,
             None => directory,
         };
+        let (data_name, data) = open_data(files, commit)?;
+        if u64::from(info.max_doc) > data.size().saturating_mul(DOCUMENTS_PER_BYTE) {
+            // Sets of documents take memory by their number, before any of them is seen.
+            return Err(Error::corrupt(
+                &format!("{}.si", commit.name),
+                format!("{} documents in {} bytes of stored fields", info.max_doc, data.size()),
+            ));
+        }
         let fields = match commit.field_infos_generation {
             Some(generation) => FieldInfos::read_generation(files, commit, generation)?,
             None => FieldInfos::read(files, commit)?,
@@ -131,7 +142,6 @@ impl Segment {
             }
         }
         let primary_terms = if primary_terms { count_primary_terms(files, commit, &fields)? } else { None };
-        let (data_name, data) = open_data(files, commit)?;
         let metadata = format!("{}.fdm", commit.name);
         let metadata = Metadata(files.open(&metadata).map(|source| (metadata, source)));
         Ok(Self {
