@@ -130,6 +130,9 @@ enum Role {
     RecoverySource,
 }
 
+/// More documents in a byte of stored fields are taken for damage: no writer puts more than 4,096 into a chunk, which takes
+/// several bytes.
+const DOCUMENTS_PER_BYTE: u64 = 1 << 12;
 /// Field numbers above this are taken for damage.
 const MAX_FIELD_NUMBER: u32 = 1 << 24;
 
@@ -142,6 +145,15 @@ impl Segment {
             Some(compound) => compound,
             None => directory,
         };
+        let data = StoredFields::open(files, commit, info.max_doc)?;
+        let size = data.data.size();
+        if u64::from(info.max_doc) > size.saturating_mul(DOCUMENTS_PER_BYTE) {
+            // Sets of documents take memory by their number, before any of them is seen.
+            return Err(Error::corrupt(
+                &format!("{}.si", commit.name),
+                format!("{} documents in {size} bytes of stored fields", info.max_doc),
+            ));
+        }
         let fields = match commit.field_infos_generation {
             Some(generation) => FieldInfos::read_generation(files, commit, generation)?,
             None => FieldInfos::read(files, commit)?,
@@ -170,7 +182,6 @@ impl Segment {
         }
         let primary_terms = if mapping.primary_terms { count_primary_terms(files, commit, &fields)? } else { None };
         let parents = parents(files, commit, &fields, &mapping.parents, info.max_doc)?;
-        let data = StoredFields::open(files, commit, info.max_doc)?;
         let others = ["fdm", "fdx"].map(|extension| format!("{}.{extension}", commit.name));
         let others = others.into_iter().filter_map(|name| files.open(&name).map(|source| (name, source))).collect();
         Ok(Self {

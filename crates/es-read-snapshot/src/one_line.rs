@@ -115,7 +115,8 @@ fn string<'a>(text: &'a [u8], line: &mut Vec<u8>) -> Result<&'a [u8], Refusal> {
             return Err("a JSON string that does not end");
         }
     }
-    if memchr(b'\r', &text[..at]).is_some() {
+    // One after a backslash too, which was passed over.
+    if memchr2(b'\r', b'\n', &text[..at]).is_some() {
         return Err("a JSON string with a line break in it");
     }
     line.extend_from_slice(&text[..=at]);
@@ -174,7 +175,9 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        for bad in [&b""[..], b"---\na: 1", b"[1]", b"{\"a\":\"x", b"{\"a\":\"\n\"}", b"{\n\"a\"/1}"] {
+        for bad in
+            [&b""[..], b"---\na: 1", b"[1]", b"{\"a\":\"x", b"{\"a\":\"\n\"}", b"{\"a\":\"/*\\\n\"}", b"{\n\"a\"/1}"]
+        {
             assert!(line(bad).is_err(), "{bad:?}");
         }
     }
