@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{env, thread};
 
-use es_lucene::{Part, Segment, SegmentInfos};
+use es_lucene::{Mapping, Part, Segment, SegmentInfos};
 use es_repository::{Options, Repository};
 
 /// As es-read-snapshot parts large segments.
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for shard in 0..repository.index_metadata(snapshot, entry)?.shards {
             let files = repository.shard(snapshot, entry, shard)?;
             for commit in SegmentInfos::read(&files)?.segments {
-                segments.push(Segment::open(&files, &commit, false)?);
+                segments.push(Segment::open(&files, &commit, &Mapping::default())?);
             }
         }
     }
