@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use es_lucene::{Counts, Directory, Error, PartRead, Segment, SegmentCommitInfo, SegmentInfos, Source};
+use es_lucene::{Counts, Directory, Error, Mapping, PartRead, Segment, SegmentCommitInfo, SegmentInfos, Source};
 use es_repository::{Options, Repository, ShardFiles, Verdict};
 
 /// Repositories with an index of one segment of many chunks, and another of few that are compressed better, for each way in
@@ -20,7 +20,7 @@ fn repositories() -> Vec<PathBuf> {
 }
 
 /// Calls `visit` with every segment of a repository that can be read, and whether its documents have primary terms.
-fn each_segment(root: &Path, mut visit: impl FnMut(&ShardFiles, &SegmentCommitInfo, bool)) {
+fn each_segment(root: &Path, mut visit: impl FnMut(&ShardFiles, &SegmentCommitInfo, &Mapping)) {
     let repository = Repository::open(&format!("file://{}", root.display()), &Options::default()).unwrap();
     for snapshot in &repository.data().snapshots {
         let info = repository.snapshot_info(snapshot).unwrap();
@@ -34,7 +34,7 @@ fn each_segment(root: &Path, mut visit: impl FnMut(&ShardFiles, &SegmentCommitIn
                 }
                 let files = repository.shard(snapshot, index, shard).unwrap();
                 for commit in SegmentInfos::read(&files).unwrap().segments {
-                    visit(&files, &commit, metadata.has_primary_terms());
+                    visit(&files, &commit, &metadata.mapping());
                 }
             }
         }
@@ -67,8 +67,8 @@ fn in_parts(segment: &Segment, step: u64) -> Result<(usize, Documents, Counts), 
 fn parts_of_a_segment_are_the_whole_in_any_order() {
     for path in repositories() {
         let mut parted = 0;
-        each_segment(&path, |files, commit, primary_terms| {
-            let segment = Segment::open(files, commit, primary_terms).unwrap();
+        each_segment(&path, |files, commit, mapping| {
+            let segment = Segment::open(files, commit, mapping).unwrap();
             let (count, whole, counts) = in_parts(&segment, u64::MAX).unwrap();
             assert_eq!(count, 1);
             for step in [1, 1000, 100_000] {
@@ -85,8 +85,8 @@ fn parts_of_a_segment_are_the_whole_in_any_order() {
 fn a_part_that_is_missing_or_comes_twice_is_missed() {
     let mut tried = 0;
     for path in repositories() {
-        each_segment(&path, |files, commit, primary_terms| {
-            let segment = Segment::open(files, commit, primary_terms).unwrap();
+        each_segment(&path, |files, commit, mapping| {
+            let segment = Segment::open(files, commit, mapping).unwrap();
             let parts = segment.parts(1).unwrap();
             let read = |part| segment.read_part(part, |_| (), |_| -> Result<(), Error> { Ok(()) }).unwrap();
             for without in 0..parts.len() {
@@ -137,8 +137,8 @@ impl Directory for Changed<'_> {
 fn an_index_of_chunks_that_lies_is_refused_or_changes_nothing() {
     for path in repositories() {
         let (mut tried, mut refused) = (0, 0);
-        each_segment(&path, |files, commit, primary_terms| {
-            let segment = Segment::open(files, commit, primary_terms).unwrap();
+        each_segment(&path, |files, commit, mapping| {
+            let segment = Segment::open(files, commit, mapping).unwrap();
             let (count, whole, _) = in_parts(&segment, 1).unwrap();
             let name = format!("{}.fdx", commit.name);
             let index = files.open(&name).unwrap();
@@ -147,7 +147,7 @@ fn an_index_of_chunks_that_lies_is_refused_or_changes_nothing() {
             for place in (0..size).step_by(size.div_ceil(60)) {
                 for (mask, right) in [(1, true), (0xFF, true), (1, false)] {
                     let files = Changed { inner: files, file: &name, place, mask, right };
-                    let read = Segment::open(&files, commit, primary_terms).and_then(|segment| in_parts(&segment, 1));
+                    let read = Segment::open(&files, commit, mapping).and_then(|segment| in_parts(&segment, 1));
                     tried += 1;
                     match read {
                         Ok((_, documents, _)) => {
