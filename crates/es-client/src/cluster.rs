@@ -252,6 +252,14 @@ impl Cluster {
         self.send(method, path, Some(body))
     }
 
+    /// A write that is made to be refused and changes nothing, whatever becomes of it: sent again like a GET.
+    ///
+    /// # Errors
+    /// The last answer: a refusal, if the server is as it should be.
+    pub fn attempt(&self, method: Method, path: &Path, body: &Value) -> Result<Value, CallError> {
+        self.patient(method, path, Some(body))
+    }
+
     /// What a write would be, as a `request` record: `--dry-run` prints it, and es-sign-request takes it.
     #[must_use]
     pub fn request_record(&self, method: Method, path: &Path, body: &Value) -> Value {

@@ -159,7 +159,7 @@ impl<'a> Side<'a> {
             let merged = answer.map(|mut answer| {
                 let mut all = Map::new();
                 for level in ["defaults", "persistent", "transient"] {
-                    if let Value::Object(fields) = answer[level].take() {
+                    if let Some(Value::Object(fields)) = answer.get_mut(level).map(Value::take) {
                         all.extend(fields);
                     }
                 }

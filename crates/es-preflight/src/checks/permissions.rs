@@ -66,7 +66,7 @@ fn attempt(
     findings: &mut Findings,
 ) -> Result<bool, Fault> {
     let role = side.role();
-    match side.cluster.write(method, path, body) {
+    match side.cluster.attempt(method, path, body) {
         Err(CallError::Server(error)) if is_forbidden(&error) => {
             findings.blocker(
                 "permissions",
