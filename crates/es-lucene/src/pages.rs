@@ -129,6 +129,7 @@ impl Pages {
     }
 
     fn hold(&mut self, page: u64, bytes: Vec<u8>) {
+        self.clock += 1;
         if self.held.len() >= HELD
             && let Some(oldest) = self.held.iter().min_by_key(|(_, held)| held.last_used).map(|(page, _)| *page)
         {
