@@ -12,6 +12,7 @@ fn repositories() -> Vec<PathBuf> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/repositories");
     let mut paths: Vec<_> = fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.is_dir());
+    paths.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/zstandard/opensearch-2.9.0"));
     paths.sort();
     assert!(!paths.is_empty());
     paths
