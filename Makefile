@@ -85,9 +85,11 @@ deny: ## Licences, advisories, bans and sources of all dependencies (needs cargo
 	@command -v cargo-deny >/dev/null || { echo "make deny: cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
 	$(CARGO) deny --locked check
 
-bench: bed ## Times the move beside curl, elasticdump and a scroll loop, and signing; writes docs/benchmarks.md
+bench: bed ## Times the move, reading and signing beside curl, elasticdump and others; writes docs/benchmarks.md
 	@sh scripts/prerequisites python3 venv curl npm
+	$(CARGO) build --release --locked $(TOOL_PACKAGES) -p es-testkit -p es-repository --bins --example decompress $(FEATURES)
 	PATH="$(abspath $(RELEASE)):$$PATH" ES_TESTBED_BENCH=1 $(BED) run -- python3 -B scripts/bench/bench.py --documents $(BENCH_N)
+	PATH="$(abspath $(RELEASE)):$$PATH" ES_TESTBED_BENCH=1 $(BED) run -- python3 -B scripts/bench/read.py --documents $(BENCH_N)
 	PAGE=docs/benchmarks.md tests/signing/run.sh $(abspath $(RELEASE)) bench
 
 # The parts of a move by themselves; ES_SOURCE_URL and ES_TARGET_URL are in the environment.

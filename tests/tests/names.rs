@@ -18,7 +18,7 @@ fn steers(text: &str) -> Option<char> {
 
 fn clean(output: &Output) {
     for text in [output.out(), output.err()] {
-        assert_eq!(steers(&text), None, "{text:?}");
+        assert_eq!(steers(text), None, "{text:?}");
     }
 }
 

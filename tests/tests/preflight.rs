@@ -417,9 +417,14 @@ fn field_types_and_analysis_that_the_target_lacks_are_told() {
     // Who may not ask the server goes by what its nodes say they have.
     let proxy = Proxy::before(&opensearch.url);
     let refused = br#"{"error":{"type":"security_exception","reason":"no permissions"},"status":403}"#;
-    proxy.spoil("POST", "/_index_template/_simulate", Spoil::Answer(403, vec![], refused.to_vec()));
     let behind = Server { url: proxy.url.clone(), ..opensearch.clone() };
-    let output = preflight("--indices lacks", &source, &behind);
+    let asked = || preflight("--indices lacks", &source, &behind);
+    asked().exit(1);
+    let before = proxy.requests();
+    let number = before.iter().position(|request| request.path.contains("_simulate")).expect("the question");
+    proxy.spoil(before.len() + number, Spoil::Answer(403, vec![], refused.to_vec()));
+    let output = asked();
+    assert_eq!(proxy.spoilt(), 1);
     output.exit(1);
     found(&output, "mappings", "blocker", "field \"price\" has the type \"scaled_float\" of mapper-extras");
     assert!(!of(&output, "mappings").iter().any(|finding| finding.contains("join")), "{}", output.out());

@@ -233,6 +233,9 @@ pub(crate) fn date_seeds() -> Vec<Vec<u8>> {
         "<logs-{now-1M/M{yyyy.MM|+09:00}}>",
         "<a-{now+5y-3w/h{yyyy-MM-dd'T'HH:mm:ss|Asia/Seoul}}-b{now}>",
         "<x{now/w{xxxx-'W'ww}}>",
+        // Letters of more than one byte, where others are looked for.
+        "<a-{now자/d}-{now+자}-{now/자}-{now{자|자}}>",
+        "<{now자}>",
         "plain",
     ])
 }

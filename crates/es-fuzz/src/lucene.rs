@@ -177,8 +177,8 @@ pub(crate) fn zstd_seeds() -> Vec<Vec<u8>> {
         if !real[5..5 + codec].starts_with(b"Lucene90") {
             continue;
         }
-        // Version, id and suffix stay those of the segment.
-        let rest = &real[5 + codec..5 + codec + 4 + 16 + 1];
+        // Version (4 bytes), id (16) and the length of no suffix (1) stay those of the segment.
+        let rest = &real[5 + codec..][..21];
         let (block, dictionary) = (500, &raw[..300]);
         let mut with_dictionary = Vec::new();
         vint(dictionary.len(), &mut with_dictionary);

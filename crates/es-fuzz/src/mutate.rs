@@ -5,8 +5,21 @@ use es_testkit::generator::Random;
 /// Numbers that lengths, counts and offsets go wrong at.
 const EDGES: [u8; 8] = [0, 1, 0x7F, 0x80, 0xFE, 0xFF, 0x20, b'9'];
 /// Pieces that grammars are made of.
-const PIECES: [&[u8]; 12] =
-    [b"{", b"}", b"[", b"]", b"\"", b":", b",", b"\\u0000", b"null", b"-1", b"\x1b[31m", b"\xff\xff\xff\xff\x0f"];
+const PIECES: [&[u8]; 13] = [
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"\"",
+    b":",
+    b",",
+    b"\\u0000",
+    b"null",
+    b"-1",
+    b"\x1b[31m",
+    b"\xff\xff\xff\xff\x0f",
+    "자".as_bytes(),
+];
 
 /// Changes `input` in a few places: bits, bytes, pieces doubled, lost, cut off, put in, or taken from `other`.
 pub fn mutate(input: &mut Vec<u8>, other: &[u8], random: &mut Random) {

@@ -19,6 +19,13 @@ fn peak_memory() -> u64 {
     line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() >> 10
 }
 
+/// What fuzzing has found once.
+fn found(target: &str) -> Vec<Vec<u8>> {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("regressions").join(target);
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    entries.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect()
+}
+
 #[test]
 fn no_input_is_a_panic_a_hang_or_a_flood() {
     let mut score = Score::new("fuzzing");
@@ -31,14 +38,19 @@ fn no_input_is_a_panic_a_hang_or_a_flood() {
             let began = Instant::now();
             let ended = catch_unwind(AssertUnwindSafe(|| run(input)));
             slowest = slowest.max(began.elapsed());
-            let hex = || input.iter().take(4096).map(|byte| format!("{byte:02x}")).collect::<String>();
+            let shown = || input.iter().take(4096).copied().flat_map(std::ascii::escape_default).map(char::from);
             let end = match ended {
-                Err(_) => Err(format!("a panic over {}", hex())),
-                Ok(()) if began.elapsed() > LONGEST => Err(format!("{:?} over {}", began.elapsed(), hex())),
+                Err(_) => Err(format!("a panic over {}", shown().collect::<String>())),
+                Ok(()) if began.elapsed() > LONGEST => {
+                    Err(format!("{:?} over {}", began.elapsed(), shown().collect::<String>()))
+                }
                 Ok(()) => Ok(()),
             };
             score.cell("", target.name, end);
         };
+        for input in &found(target.name) {
+            tried(input);
+        }
         for input in seeds.iter().take(if whole() { usize::MAX } else { 200 }) {
             tried(input);
         }

@@ -1,13 +1,18 @@
 //! `.fdt`: the stored fields of a segment, chunk after chunk, decoded from front to back.
 //!
-//! `.fdx` is never needed, and of `.fdm` only the size of chunks. What the formats share is here;
-//! what differs is in the module of each.
+//! Of `.fdm` only the size of chunks is needed, and `.fdx` only where several readers share the work. What the
+//! formats share is here; what differs is in the module of each.
 
-use crate::codec_util::{Checked, Header, check_owner, open, read_header};
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::codec_util::{Checked, FOOTER_LENGTH, Header, check_owner, compare_checksums, open, read_header};
+use crate::compressing_stored_fields_index::{self as index, Index, Start};
 use crate::data_input::DataInput;
 use crate::error::{Error, Result};
+use crate::lz4::SLACK;
 use crate::segment_infos::SegmentCommitInfo;
-use crate::source::Directory;
+use crate::source::{Directory, Source};
 use crate::stream::Stream;
 use crate::{
     custom_stored_fields, lucene50_stored_fields, lucene87_stored_fields, lucene90_stored_fields, packed_ints,
@@ -20,6 +25,8 @@ const MAX_DOCS_PER_CHUNK: u32 = 1 << 20;
 const MAX_UNSLICED: u64 = 1 << 27;
 /// Memory taken for a chunk before its bytes are seen.
 const MAX_RESERVED: usize = 64 << 20;
+/// Headers, and the sizes after them, are shorter.
+const HEAD_LENGTH: u64 = 512;
 /// Raw bytes of a slice.
 const MAX_CHUNK_SIZE: u32 = 1 << 24;
 
@@ -53,6 +60,7 @@ pub(crate) struct Format {
     pub(crate) token_shift: u32,
     /// Whether counters of chunks follow the last chunk.
     pub(crate) counters: bool,
+    pub(crate) index: Index,
     pub(crate) decompressor: Box<dyn Decompressor>,
 }
 
@@ -72,14 +80,172 @@ fn format(file: &str, header: &Header) -> Result<Format> {
     Err(header.unknown(file))
 }
 
-/// Reads the documents of one segment in their order.
+/// A `.fdt` and what is known of it beforehand.
+pub(crate) struct StoredFields {
+    pub(crate) name: String,
+    pub(crate) data: Arc<dyn Source>,
+    commit: SegmentCommitInfo,
+    max_doc: u32,
+}
+
+/// Some of the chunks of a `.fdt`.
+#[derive(Debug, Clone)]
+pub struct Part {
+    documents: Range<u32>,
+    bytes: Range<u64>,
+    /// What the file begins with, unless it is still to be read.
+    head: Option<Head>,
+}
+
+impl Part {
+    /// How many bytes it takes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.end - self.bytes.start
+    }
+}
+
+/// What a `.fdt` begins with.
+#[derive(Debug, Clone)]
+struct Head {
+    header: Header,
+    chunk_size: u32,
+    /// Bytes before the first chunk.
+    length: u64,
+}
+
+/// What is known of a part that was read to its end.
+#[derive(Debug)]
+pub(crate) struct PartSum {
+    documents: Range<u32>,
+    bytes: Range<u64>,
+    checksum: crc32fast::Hasher,
+    chunks: u64,
+    tail: Tail,
+}
+
+/// What follows the last chunk of the last part.
+#[derive(Debug, Default)]
+struct Tail {
+    chunks: Option<u64>,
+    checksum: Option<u32>,
+}
+
+impl StoredFields {
+    pub(crate) fn open(directory: &dyn Directory, commit: &SegmentCommitInfo, max_doc: u32) -> Result<Self> {
+        let name = format!("{}.fdt", commit.name);
+        let data = open(directory, &name)?;
+        Ok(Self { name, data, commit: commit.clone(), max_doc })
+    }
+
+    /// Parts of about `step` bytes that together are the whole; only one, and nothing is fetched, if it is not much larger.
+    pub(crate) fn parts(&self, directory: &dyn Directory, step: u64) -> Result<Vec<Part>> {
+        let size = self.data.size();
+        let mut first = Part { documents: 0..self.max_doc, bytes: 0..size, head: None };
+        if size / 2 <= step {
+            return Ok(vec![first]);
+        }
+        let mut stream = Stream::range(&self.name, self.data.as_ref(), 0..HEAD_LENGTH.min(size))?;
+        let (head, format) = self.head(directory, &mut stream)?;
+        let chunks = head.length..size - FOOTER_LENGTH as u64;
+        let starts = index::split(format.index, directory, &self.commit, self.max_doc, &chunks, step)?;
+        first.head = Some(head.clone());
+        let mut parts = Vec::new();
+        for Start { document, pointer } in starts {
+            let next = Part {
+                documents: document..first.documents.end,
+                bytes: pointer..first.bytes.end,
+                head: Some(head.clone()),
+            };
+            first.documents.end = document;
+            first.bytes.end = pointer;
+            parts.push(std::mem::replace(&mut first, next));
+        }
+        parts.push(first);
+        Ok(parts)
+    }
+
+    /// Reads what the file begins with.
+    fn head(&self, directory: &dyn Directory, stream: &mut Stream<'_>) -> Result<(Head, Format)> {
+        let header = stream.header()?;
+        check_owner(&self.name, &header, &self.commit.id, "")?;
+        let format = format(&self.name, &header)?;
+        let chunk_size = match format.chunk_size {
+            ChunkSize::Data => {
+                let chunk_size = stream.vint()?;
+                stream.vint()?;
+                chunk_size
+            }
+            ChunkSize::Metadata(codec) => read_metadata(directory, &self.commit, codec, first_number)?,
+        };
+        if chunk_size == 0 || chunk_size > MAX_CHUNK_SIZE {
+            return Err(stream.corrupt(format!("chunks of {chunk_size} bytes")));
+        }
+        Ok((Head { header, chunk_size, length: stream.position() }, format))
+    }
+
+    /// Reads the documents of a part in their order.
+    pub(crate) fn reader(&self, directory: &dyn Directory, part: &Part) -> Result<StoredFieldsReader<'_>> {
+        let mut stream = Stream::range(&self.name, self.data.as_ref(), part.bytes.clone())?;
+        let (chunk_size, format) = if let Some(head) = &part.head {
+            if part.bytes.start == 0 {
+                stream.skip(head.length)?;
+            }
+            (head.chunk_size, format(&self.name, &head.header)?)
+        } else {
+            let (head, format) = self.head(directory, &mut stream)?;
+            (head.chunk_size, format)
+        };
+        Ok(StoredFieldsReader {
+            stream,
+            format,
+            chunk_size,
+            last: part.bytes.end == self.data.size(),
+            bytes: part.bytes.clone(),
+            documents: part.documents.clone(),
+            next: part.documents.start,
+            chunks: 0,
+            counts: Vec::new(),
+            lengths: Vec::new(),
+            raw: Vec::new(),
+        })
+    }
+
+    /// Checks that these parts are the whole, in any order, and the checksum of the whole.
+    pub(crate) fn finish(&self, mut parts: Vec<PartSum>) -> Result<()> {
+        parts.sort_unstable_by_key(|part| part.bytes.start);
+        let (mut document, mut byte, mut chunks) = (0, 0, 0);
+        let mut checksum = crc32fast::Hasher::new();
+        let mut tail = Tail::default();
+        for part in parts {
+            if part.bytes.start != byte || part.documents.start != document {
+                return Err(Error::corrupt(&self.name, "was not read as a whole"));
+            }
+            (document, byte) = (part.documents.end, part.bytes.end);
+            chunks += part.chunks;
+            checksum.combine(&part.checksum);
+            tail = part.tail;
+        }
+        let Some(footer) = tail.checksum.filter(|_| document == self.max_doc && byte == self.data.size()) else {
+            return Err(Error::corrupt(&self.name, "was not read as a whole"));
+        };
+        if let Some(written) = tail.chunks.filter(|written| *written > chunks) {
+            return Err(Error::corrupt(&self.name, format!("{chunks} chunks were read, {written} were written")));
+        }
+        compare_checksums(&self.name, checksum.finalize(), footer, self.data.expected_checksum())
+    }
+}
+
+/// Reads the documents of a part of a segment in their order.
 pub(crate) struct StoredFieldsReader<'a> {
     stream: Stream<'a>,
-    expected_checksum: Option<u32>,
     format: Format,
     chunk_size: u32,
-    max_doc: u32,
-    /// Documents decoded so far.
+    /// Whether the file ends with this part.
+    last: bool,
+    bytes: Range<u64>,
+    documents: Range<u32>,
+    /// The first document not yet decoded.
     next: u32,
     chunks: u64,
     counts: Vec<u32>,
@@ -96,6 +262,11 @@ pub(crate) struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
+    /// Bytes of all its documents.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.raw.len() as u64
+    }
+
     /// Number of fields and bytes of each document.
     pub(crate) fn documents(&self) -> impl Iterator<Item = (u32, &'a [u8])> {
         let mut rest = self.raw;
@@ -107,8 +278,17 @@ impl<'a> Chunk<'a> {
     }
 }
 
-/// The size of chunks, from `.fdm`.
-fn read_metadata(directory: &dyn Directory, commit: &SegmentCommitInfo, codec: &str) -> Result<u32> {
+fn first_number(input: &mut DataInput<'_>) -> Result<u32> {
+    input.vint()
+}
+
+/// What `read` finds in `.fdm` after its header.
+pub(crate) fn read_metadata<T>(
+    directory: &dyn Directory,
+    commit: &SegmentCommitInfo,
+    codec: &str,
+    read: impl FnOnce(&mut DataInput<'_>) -> Result<T>,
+) -> Result<T> {
     let name = format!("{}.fdm", commit.name);
     let file = Checked::open(directory, &name)?;
     let mut input = file.input();
@@ -117,51 +297,15 @@ fn read_metadata(directory: &dyn Directory, commit: &SegmentCommitInfo, codec: &
         return Err(header.unknown(&name));
     }
     check_owner(&name, &header, &commit.id, "")?;
-    input.vint()
+    read(&mut input)
 }
 
-impl<'a> StoredFieldsReader<'a> {
-    /// `file` and `source` are the segment's `.fdt`.
-    pub(crate) fn open(
-        directory: &dyn Directory,
-        commit: &SegmentCommitInfo,
-        max_doc: u32,
-        file: &'a str,
-        source: &'a dyn crate::source::Source,
-    ) -> Result<Self> {
-        let expected_checksum = source.expected_checksum();
-        let mut stream = Stream::new(file, source)?;
-        let header = stream.header()?;
-        check_owner(file, &header, &commit.id, "")?;
-        let format = format(file, &header)?;
-        let chunk_size = match format.chunk_size {
-            ChunkSize::Data => {
-                let chunk_size = stream.vint()?;
-                stream.vint()?;
-                chunk_size
-            }
-            ChunkSize::Metadata(codec) => read_metadata(directory, commit, codec)?,
-        };
-        if chunk_size == 0 || chunk_size > MAX_CHUNK_SIZE {
-            return Err(Error::corrupt(file, format!("chunks of {chunk_size} bytes")));
-        }
-        Ok(Self {
-            stream,
-            expected_checksum,
-            format,
-            chunk_size,
-            max_doc,
-            next: 0,
-            chunks: 0,
-            counts: Vec::new(),
-            lengths: Vec::new(),
-            raw: Vec::new(),
-        })
-    }
-
+impl StoredFieldsReader<'_> {
     /// The next chunk; `None` when every document was read.
-    pub(crate) fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>> {
-        if self.next == self.max_doc {
+    ///
+    /// `room` hears how many bytes are about to come out.
+    pub(crate) fn next_chunk(&mut self, mut room: impl FnMut(u64)) -> Result<Option<Chunk<'_>>> {
+        if self.next == self.documents.end {
             return Ok(None);
         }
         let first = self.stream.vint()?;
@@ -171,7 +315,7 @@ impl<'a> StoredFieldsReader<'a> {
         let token = self.stream.vint()?;
         let sliced = token & 1 == 1;
         let documents = token >> self.format.token_shift;
-        if documents == 0 || documents > (self.max_doc - first).min(MAX_DOCS_PER_CHUNK) {
+        if documents == 0 || documents > (self.documents.end - first).min(MAX_DOCS_PER_CHUNK) {
             return Err(self.stream.corrupt(format!("a chunk of {documents} documents")));
         }
         let read = match self.format.integers {
@@ -185,13 +329,16 @@ impl<'a> StoredFieldsReader<'a> {
         if self.counts.iter().zip(&self.lengths).any(empty) {
             return Err(self.stream.corrupt("fields without bytes, or bytes without fields"));
         }
+        let total = self.checked_size(sliced, total)?;
+        room(total as u64);
         self.decompress(sliced, total)?;
         self.next = first + documents;
         self.chunks += 1;
         Ok(Some(Chunk { first, counts: &self.counts, lengths: &self.lengths, raw: &self.raw }))
     }
 
-    fn decompress(&mut self, sliced: bool, total: u64) -> Result<()> {
+    /// The size of a chunk, if it can be. Memory of another size is given back first.
+    fn checked_size(&mut self, sliced: bool, total: u64) -> Result<usize> {
         let usual = 4 * self.chunk_size as usize;
         let Some(total) =
             usize::try_from(total).ok().filter(|_| i32::try_from(total).is_ok() && (sliced || total <= MAX_UNSLICED))
@@ -199,12 +346,16 @@ impl<'a> StoredFieldsReader<'a> {
             return Err(self.stream.corrupt(format!("a chunk of {total} bytes")));
         };
         self.raw.clear();
-        if total < usual {
-            // After a huge document: give its memory back.
-            self.raw.shrink_to(usual);
+        let wanted = total.max(usual) + SLACK;
+        if self.raw.capacity() > 2 * wanted || self.raw.capacity() < total + SLACK {
+            self.raw = Vec::new();
         }
+        Ok(total)
+    }
+
+    fn decompress(&mut self, sliced: bool, total: usize) -> Result<()> {
         // Not twice as much as is needed, which growing by doubling may take; nor what a lie may ask for.
-        self.raw.reserve_exact(total.min(MAX_RESERVED));
+        self.raw.reserve_exact(total.min(MAX_RESERVED) + SLACK);
         let step = if sliced { self.chunk_size as usize } else { total };
         loop {
             let length = step.min(total - self.raw.len());
@@ -219,27 +370,17 @@ impl<'a> StoredFieldsReader<'a> {
         }
     }
 
-    /// Checks what follows the last chunk, and the checksum of the whole file.
-    pub(crate) fn finish(mut self) -> Result<()> {
-        if self.format.counters {
-            let chunks = self.stream.vlong()?;
+    /// Checks what follows the last chunk; the rest is checked when all parts are together.
+    pub(crate) fn finish(mut self) -> Result<PartSum> {
+        let mut tail = Tail::default();
+        if self.last && self.format.counters {
+            tail.chunks = Some(self.stream.vlong()?);
             self.stream.vlong()?;
-            if chunks > self.chunks {
-                return Err(self.stream.corrupt(format!("{} chunks were read, {chunks} were written", self.chunks)));
-            }
         }
-        self.stream.finish(self.expected_checksum)
+        let (checksum, footer) = self.stream.end()?;
+        tail.checksum = footer;
+        Ok(PartSum { documents: self.documents, bytes: self.bytes, checksum, chunks: self.chunks, tail })
     }
-}
-
-/// Opens the `.fdt` of a segment.
-pub(crate) fn open_data(
-    directory: &dyn Directory,
-    commit: &SegmentCommitInfo,
-) -> Result<(String, std::sync::Arc<dyn crate::source::Source>)> {
-    let name = format!("{}.fdt", commit.name);
-    let source = open(directory, &name)?;
-    Ok((name, source))
 }
 
 /// What a document's bytes hold in one field.

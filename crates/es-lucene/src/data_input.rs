@@ -40,6 +40,7 @@ impl<'a> DataInput<'a> {
     }
 
     /// Fails unless every byte was read.
+    #[inline]
     pub(crate) fn expect_end(&self) -> Result<()> {
         match self.remaining() {
             0 => Ok(()),
@@ -47,6 +48,7 @@ impl<'a> DataInput<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self, count: usize) -> Result<&'a [u8]> {
         let slice = self
             .position
@@ -112,6 +114,7 @@ impl<'a> DataInput<'a> {
     }
 
     /// At most five bytes, at most 2^31-1.
+    #[inline]
     pub(crate) fn vint(&mut self) -> Result<u32> {
         let value = self.vlong()?;
         match i32::try_from(value) {
@@ -121,7 +124,13 @@ impl<'a> DataInput<'a> {
     }
 
     /// At most nine bytes: Lucene never writes a negative one.
+    #[inline]
     pub(crate) fn vlong(&mut self) -> Result<u64> {
+        // Most are of one byte.
+        if let Some(byte) = self.bytes.get(self.position).filter(|byte| **byte < 0x80) {
+            self.position += 1;
+            return Ok(u64::from(*byte));
+        }
         let mut value = 0;
         for shift in 0..9 {
             let byte = self.u8()?;
@@ -157,6 +166,7 @@ impl<'a> DataInput<'a> {
     }
 
     /// A byte length, followed by as many bytes.
+    #[inline]
     pub(crate) fn prefixed(&mut self) -> Result<&'a [u8]> {
         let length = self.vint()?;
         self.bytes(length as usize)

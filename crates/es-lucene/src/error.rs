@@ -21,7 +21,11 @@ pub enum ErrorKind {
 
 /// A file that cannot be read, and why.
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Details>);
+
+/// Behind a pointer: results are returned for every number that is read, errors almost never.
+#[derive(Debug)]
+struct Details {
     kind: ErrorKind,
     file: String,
     what: String,
@@ -48,41 +52,42 @@ impl Error {
     /// The byte source under `file` failed.
     #[must_use]
     pub fn from_source(file: &str, error: io::Error) -> Self {
-        Self { kind: ErrorKind::Source, file: file.to_owned(), what: error.to_string(), source: Some(error) }
+        let what = error.to_string();
+        Self(Box::new(Details { kind: ErrorKind::Source, file: file.to_owned(), what, source: Some(error) }))
     }
 
     fn new(kind: ErrorKind, file: &str, what: impl Into<String>) -> Self {
-        Self { kind, file: file.to_owned(), what: what.into(), source: None }
+        Self(Box::new(Details { kind, file: file.to_owned(), what: what.into(), source: None }))
     }
 
     /// The class of this error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// The file that could not be read.
     #[must_use]
     pub fn file(&self) -> &str {
-        &self.file
+        &self.0.file
     }
 
     /// What the byte source said, if it was the byte source that failed.
     #[must_use]
     pub fn into_source(self) -> Option<io::Error> {
-        self.source
+        self.0.source
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.file, self.what)
+        write!(f, "{}: {}", self.0.file, self.0.what)
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         // The text of the source is part of the message already; its cause is what comes next.
-        self.source.as_ref().and_then(|error| error.get_ref()).and_then(|inner| inner.source())
+        self.0.source.as_ref().and_then(|error| error.get_ref()).and_then(|inner| inner.source())
     }
 }

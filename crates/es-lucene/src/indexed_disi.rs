@@ -31,8 +31,9 @@ pub(crate) fn read(input: &mut DataInput<'_>, dense_rank_power: u8, max_doc: u32
         if cardinality <= SPARSE_LIMIT {
             sparse(input, &mut set, first, cardinality)?;
         } else if cardinality == BLOCK {
-            for document in first..first + BLOCK {
-                add(input, &mut set, document)?;
+            // The last block ends where the numbers do.
+            for low in 0..BLOCK {
+                add(input, &mut set, first + low)?;
             }
         } else {
             dense(input, &mut set, first, cardinality, dense_rank_power)?;
@@ -128,5 +129,15 @@ mod tests {
         end(&mut bytes);
         assert!(read(&mut DataInput::new("f", &bytes), 0xFF, 10).is_err());
         assert!(read(&mut DataInput::new("f", &bytes), 0xFF, 11).is_ok());
+    }
+
+    #[test]
+    fn a_full_block_at_the_end_of_all_numbers_is_refused() {
+        let mut bytes = Vec::new();
+        for value in [0xFFFF, 0xFFFF] {
+            number(&mut bytes, value);
+        }
+        end(&mut bytes);
+        assert!(read(&mut DataInput::new("f", &bytes), 0xFF, 10).is_err());
     }
 }

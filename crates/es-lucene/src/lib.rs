@@ -3,7 +3,7 @@
 //! Pure functions over bytes that can be read in ranges ([`Source`], [`Directory`]): no I/O, no threads,
 //! no panic on any input. Three rules:
 //! - the header of each file says how to read it, never the name of a codec or the version of a server;
-//! - stored fields are decoded from front to back, in constant memory;
+//! - stored fields are decoded from front to back, in constant memory, in parts where several readers share them;
 //! - what cannot be read is refused, never skipped.
 //!
 //! Each format lives in a file of its own, named after Lucene's own name for it; what several share is in
@@ -13,10 +13,12 @@ mod bit_set;
 mod codec_util;
 mod compound;
 mod compressing_stored_fields;
+mod compressing_stored_fields_index;
 mod custom_stored_fields;
 mod data_input;
 mod deflate;
 mod deflate_with_preset_dict;
+mod direct_monotonic;
 mod direct_monotonic_reader;
 mod direct_reader;
 mod doc_values;
@@ -26,6 +28,7 @@ mod indexed_disi;
 mod live_docs;
 mod lucene50_compound;
 mod lucene50_field_infos;
+mod lucene50_fields_index;
 mod lucene50_live_docs;
 mod lucene50_segment_info;
 mod lucene50_stored_fields;
@@ -35,6 +38,7 @@ mod lucene62_segment_info;
 mod lucene70_doc_values;
 mod lucene70_segment_info;
 mod lucene80_doc_values;
+mod lucene85_fields_index;
 mod lucene86_segment_info;
 mod lucene87_stored_fields;
 mod lucene90_compound;
@@ -61,7 +65,8 @@ mod zstd814_stored_fields;
 mod zstd_blocks;
 
 pub use codec_util::Id;
+pub use compressing_stored_fields::Part;
 pub use error::{Error, ErrorKind, Result};
-pub use segment::{Counts, Document, Mapping, Segment};
+pub use segment::{Counts, Document, Mapping, PartRead, Segment};
 pub use segment_infos::{SegmentCommitInfo, SegmentInfos};
 pub use source::{Directory, Source};

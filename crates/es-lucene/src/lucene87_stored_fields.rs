@@ -4,6 +4,7 @@ use crate::codec_util::Header;
 use crate::compressing_stored_fields::{ChunkSize, Decompressor, Format, Integers};
 use crate::deflate_with_preset_dict::DeflateWithPresetDict;
 use crate::error::Result;
+use crate::lucene85_fields_index;
 use crate::lz4_with_preset_dict::Lz4WithPresetDict;
 
 pub(crate) fn format(file: &str, header: &Header) -> Result<Option<Format>> {
@@ -14,10 +15,11 @@ pub(crate) fn format(file: &str, header: &Header) -> Result<Option<Format>> {
     };
     header.expect_version(file, 3..=4)?;
     Ok(Some(Format {
-        chunk_size: ChunkSize::Metadata("Lucene85FieldsIndexMeta"),
+        chunk_size: ChunkSize::Metadata(lucene85_fields_index::METADATA),
         integers: Integers::PackedInts,
         token_shift: if header.version >= 4 { 2 } else { 1 },
         counters: false,
+        index: lucene85_fields_index::lucene85(2),
         decompressor,
     }))
 }

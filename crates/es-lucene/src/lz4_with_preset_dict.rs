@@ -2,13 +2,15 @@
 
 use crate::compressing_stored_fields::Decompressor;
 use crate::error::Result;
+use crate::lz4::{SLACK, decode};
 use crate::preset_dict::{Frame, lengths};
 use crate::stream::Stream;
 
-/// Keeps the compressed lengths of the blocks at hand.
+/// Keeps the compressed lengths of the blocks at hand, and the block at hand after its history.
 #[derive(Default)]
 pub(crate) struct Lz4WithPresetDict {
     packed: Vec<usize>,
+    window: Vec<u8>,
 }
 
 impl Decompressor for Lz4WithPresetDict {
@@ -18,29 +20,30 @@ impl Decompressor for Lz4WithPresetDict {
         for _ in 0..=frame.blocks() {
             self.packed.push(stream.vint()? as usize);
         }
-        let old = target.len();
-        target.resize(old + length, 0);
-        let (dictionary, mut rest) = target[old..].split_at_mut(frame.dictionary);
         let packed = self.packed.first().copied().unwrap_or(0);
         if length == 0 {
             // One token that says "no literals".
             return stream.skip(packed as u64);
         }
-        let done = lz4_flex::block::decompress_into(stream.exactly(packed)?, dictionary);
-        check(stream, done.ok(), dictionary.len())?;
-        stream.consume(packed)?;
+        let history = frame.dictionary;
+        let window = history + frame.block.min(length) + SLACK;
+        if self.window.len() < window {
+            self.window.resize(window, 0);
+        }
+        block(stream, packed, &mut self.window, 0, history)?;
+        target.extend_from_slice(&self.window[..history]);
         for (packed, length) in self.packed[1..].iter().zip(lengths(&frame)) {
-            let (block, tail) = rest.split_at_mut(length);
-            rest = tail;
-            let source = stream.exactly(*packed)?;
-            let done = lz4_flex::block::decompress_into_with_dict(source, block, dictionary);
-            check(stream, done.ok(), length)?;
-            stream.consume(*packed)?;
+            block(stream, *packed, &mut self.window, history, history + length)?;
+            target.extend_from_slice(&self.window[history..history + length]);
         }
         Ok(())
     }
 }
 
-fn check(stream: &Stream<'_>, done: Option<usize>, length: usize) -> Result<()> {
-    if done == Some(length) { Ok(()) } else { Err(stream.corrupt("a damaged LZ4 block")) }
+/// Decodes the next block, which takes so many bytes.
+fn block(stream: &mut Stream<'_>, packed: usize, window: &mut [u8], start: usize, end: usize) -> Result<()> {
+    if decode(stream.exactly(packed)?, window, start, end) != Some(packed) {
+        return Err(stream.corrupt("a damaged LZ4 block"));
+    }
+    stream.consume(packed)
 }

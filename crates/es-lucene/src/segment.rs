@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bit_set::BitSet;
 use crate::compound::CompoundDirectory;
-use crate::compressing_stored_fields::{StoredFieldsReader, Value, open_data, visit_fields};
+use crate::compressing_stored_fields::{Part, PartSum, StoredFields, Value, visit_fields};
 use crate::doc_values::DocValues;
 use crate::error::{Error, ErrorKind, Result};
 use crate::field_infos::FieldInfos;
@@ -61,6 +61,18 @@ pub struct Counts {
     pub stored_bytes: u64,
 }
 
+impl Counts {
+    /// Adds those of other documents.
+    pub fn add(&mut self, other: &Self) {
+        self.lucene_documents += other.lucene_documents;
+        self.deleted += other.deleted;
+        self.soft_deleted += other.soft_deleted;
+        self.children += other.children;
+        self.documents += other.documents;
+        self.stored_bytes += other.stored_bytes;
+    }
+}
+
 /// A segment that is ready to be read.
 pub struct Segment {
     commit: SegmentCommitInfo,
@@ -72,10 +84,9 @@ pub struct Segment {
     /// Number of values of `_primary_term`, which documents have and nested objects have not.
     primary_terms: Option<u64>,
     parents: Vec<Parents>,
-    data_name: String,
-    data: Arc<dyn Source>,
-    /// `.fdm` may lie in the compound file.
-    metadata: Metadata,
+    data: StoredFields,
+    /// The other files of stored fields: they may lie in the compound file.
+    files: Files,
 }
 
 /// The parents of the documents of one type.
@@ -85,17 +96,26 @@ struct Parents {
     ids: Mutex<SortedDocValues>,
 }
 
-/// The one more file that stored fields need.
-struct Metadata(Option<(String, Arc<dyn Source>)>);
+/// The files of stored fields beside `.fdt`.
+struct Files(Vec<(String, Arc<dyn Source>)>);
 
-impl Directory for Metadata {
+impl Directory for Files {
     fn names(&self) -> Vec<String> {
         self.0.iter().map(|(name, _)| name.clone()).collect()
     }
 
     fn open(&self, name: &str) -> Option<Arc<dyn Source>> {
-        self.0.as_ref().filter(|(own, _)| own == name).map(|(_, source)| Arc::clone(source))
+        self.0.iter().find(|(own, _)| own == name).map(|(_, source)| Arc::clone(source))
     }
+}
+
+/// A part of a segment that was read: nothing of it counts before [`Segment::finish`] has seen all parts.
+#[derive(Debug)]
+pub struct PartRead {
+    sum: PartSum,
+    counts: Counts,
+    /// Documents that are no nested objects, deleted ones too.
+    roots: u64,
 }
 
 /// What a stored field is to us.
@@ -110,6 +130,9 @@ enum Role {
     RecoverySource,
 }
 
+/// More documents in a byte of stored fields are taken for damage: no writer puts more than 4,096 into a chunk, which takes
+/// several bytes.
+const DOCUMENTS_PER_BYTE: u64 = 1 << 12;
 /// Field numbers above this are taken for damage.
 const MAX_FIELD_NUMBER: u32 = 1 << 24;
 
@@ -122,6 +145,15 @@ impl Segment {
             Some(compound) => compound,
             None => directory,
         };
+        let data = StoredFields::open(files, commit, info.max_doc)?;
+        let size = data.data.size();
+        if u64::from(info.max_doc) > size.saturating_mul(DOCUMENTS_PER_BYTE) {
+            // Sets of documents take memory by their number, before any of them is seen.
+            return Err(Error::corrupt(
+                &format!("{}.si", commit.name),
+                format!("{} documents in {size} bytes of stored fields", info.max_doc),
+            ));
+        }
         let fields = match commit.field_infos_generation {
             Some(generation) => FieldInfos::read_generation(files, commit, generation)?,
             None => FieldInfos::read(files, commit)?,
@@ -150,9 +182,8 @@ impl Segment {
         }
         let primary_terms = if mapping.primary_terms { count_primary_terms(files, commit, &fields)? } else { None };
         let parents = parents(files, commit, &fields, &mapping.parents, info.max_doc)?;
-        let (data_name, data) = open_data(files, commit)?;
-        let metadata = format!("{}.fdm", commit.name);
-        let metadata = Metadata(files.open(&metadata).map(|source| (metadata, source)));
+        let others = ["fdm", "fdx"].map(|extension| format!("{}.{extension}", commit.name));
+        let others = others.into_iter().filter_map(|name| files.open(&name).map(|source| (name, source))).collect();
         Ok(Self {
             commit: commit.clone(),
             roles: roles(&fields, commit)?,
@@ -161,9 +192,8 @@ impl Segment {
             soft_deleted,
             primary_terms,
             parents,
-            data_name,
             data,
-            metadata,
+            files: Files(others),
         })
     }
 
@@ -176,7 +206,7 @@ impl Segment {
     /// Bytes of stored fields to be read.
     #[must_use]
     pub fn stored_bytes(&self) -> u64 {
-        self.data.size()
+        self.data.data.size()
     }
 
     /// How the stored fields are compressed, in the server's words.
@@ -191,25 +221,42 @@ impl Segment {
         self.info.version
     }
 
+    /// The segment in parts of about `step` bytes, which can be read side by side.
+    pub fn parts(&self, step: u64) -> Result<Vec<Part>> {
+        self.data.parts(&self.files, step)
+    }
+
     /// Reads all documents from front to back and gives the living ones to `visit`.
     ///
     /// A segment was read only if this returns `Ok`: the checksum comes last.
     pub fn read<E: From<Error>>(&self, mut visit: impl FnMut(Document<'_>) -> Result<(), E>) -> Result<Counts, E> {
-        let mut reader = StoredFieldsReader::open(
-            &self.metadata,
-            &self.commit,
-            self.info.max_doc,
-            &self.data_name,
-            self.data.as_ref(),
-        )?;
+        let mut read = Vec::new();
+        for part in self.parts(u64::MAX)? {
+            read.push(self.read_part(&part, |_| (), &mut visit)?);
+        }
+        Ok(self.finish(read)?)
+    }
+
+    /// Reads the documents of a part from front to back and gives the living ones to `visit`.
+    ///
+    /// Documents are decompressed in chunks: `room` is told the size of each, in bytes, before memory is taken for it and after
+    /// that of the one before may be given back. A chunk is small but for documents that are large.
+    pub fn read_part<E: From<Error>>(
+        &self,
+        part: &Part,
+        mut room: impl FnMut(u64),
+        mut visit: impl FnMut(Document<'_>) -> Result<(), E>,
+    ) -> Result<PartRead, E> {
+        let file = &self.data.name;
+        let mut reader = self.data.reader(&self.files, part)?;
         let mut id = String::new();
         let mut parent = String::new();
-        let mut counts = Counts { stored_bytes: self.data.size(), ..Counts::default() };
+        let mut counts = Counts { stored_bytes: part.bytes(), ..Counts::default() };
         let mut roots = 0;
-        while let Some(chunk) = reader.next_chunk()? {
+        while let Some(chunk) = reader.next_chunk(&mut room)? {
             for (number, (fields, bytes)) in (chunk.first..).zip(chunk.documents()) {
                 let stored = self.stored(bytes, fields)?;
-                let identity = stored.id(&self.data_name, &mut id)?;
+                let identity = stored.id(file, &mut id)?;
                 // A no-op leaves a tombstone with a reason for a source, and no id.
                 roots += u64::from(identity.is_some() || stored.source.is_some());
                 counts.lucene_documents += 1;
@@ -218,11 +265,8 @@ impl Segment {
                 }
                 let Some(identity) = identity else {
                     if stored.source.is_some() {
-                        return Err(Error::unknown(
-                            &self.data_name,
-                            format!("document {number} has a source and no stored id"),
-                        )
-                        .into());
+                        let what = format!("document {number} has a source and no stored id");
+                        return Err(Error::unknown(file, what).into());
                     }
                     counts.children += 1;
                     continue;
@@ -244,16 +288,41 @@ impl Segment {
                 })?;
             }
         }
+        Ok(PartRead { sum: reader.finish()?, counts, roots })
+    }
+
+    /// Decompresses a part and looks at nothing: what reading costs at least. How many bytes came out.
+    pub fn decompress(&self, part: &Part) -> Result<u64> {
+        let mut reader = self.data.reader(&self.files, part)?;
+        let mut bytes = 0;
+        while let Some(chunk) = reader.next_chunk(|_| ())? {
+            bytes += chunk.bytes();
+        }
         reader.finish()?;
+        Ok(bytes)
+    }
+
+    /// Fails unless these are all parts and together what was written: the segment was read only if this returns `Ok`.
+    pub fn finish(&self, parts: Vec<PartRead>) -> Result<Counts> {
+        let mut counts = Counts {
+            deleted: u64::from(self.commit.deleted),
+            soft_deleted: u64::from(self.soft_deleted),
+            ..Counts::default()
+        };
+        let mut roots = 0;
+        let mut sums = Vec::new();
+        for part in parts {
+            counts.add(&part.counts);
+            roots += part.roots;
+            sums.push(part.sum);
+        }
+        self.data.finish(sums)?;
         if let Some(terms) = self.primary_terms.filter(|terms| *terms != roots) {
             return Err(Error::unknown(
-                &self.data_name,
+                &self.data.name,
                 format!("{roots} documents have a stored id, {terms} have a primary term"),
-            )
-            .into());
+            ));
         }
-        counts.deleted = u64::from(self.commit.deleted);
-        counts.soft_deleted = u64::from(self.soft_deleted);
         Ok(counts)
     }
 
@@ -275,7 +344,7 @@ impl Segment {
     /// The fields we know of one Lucene document.
     fn stored<'a>(&'a self, bytes: &'a [u8], fields: u32) -> Result<Stored<'a>> {
         let mut stored = Stored::default();
-        let file = &self.data_name;
+        let file = &self.data.name;
         visit_fields(file, bytes, fields, |number, value| {
             let role =
                 usize::try_from(number).ok().and_then(|number| self.roles.get(number)).copied().unwrap_or(Role::Absent);

@@ -13,7 +13,8 @@ pub trait Source: Send + Sync {
     /// Fills `buffer` with the bytes from `offset` on, or fails.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 
-    /// A range that will be read once from front to back, where a stream is faster than `read_at`.
+    /// A range that will be read once from front to back, where a stream is faster than `read_at`. It begins to be read when
+    /// it is first asked for bytes.
     fn sequential(&self, _offset: u64, _length: u64) -> Option<Box<dyn Read + Send>> {
         None
     }

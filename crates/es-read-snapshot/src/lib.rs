@@ -8,6 +8,8 @@ mod list;
 mod one_line;
 mod plan;
 mod read;
+mod repeated;
+mod room;
 
 use clap::Args as ClapArgs;
 use es_aws::CredentialSource;
@@ -94,7 +96,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     record: Option<PathBuf>,
 
-    /// Read so many segments at a time [default: one a processor]
+    /// Read so many segments, or parts of large ones, at a time [default: one a processor]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
 
@@ -102,7 +104,7 @@ pub struct Args {
     #[arg(long)]
     without_vectors: bool,
 
-    /// Do not look for documents of one index that have one id (eight bytes of memory a document)
+    /// Do not look for documents of one index that have one id (they take 16 bytes a document in TMPDIR)
     #[arg(long)]
     allow_duplicate_ids: bool,
 

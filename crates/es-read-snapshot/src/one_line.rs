@@ -5,7 +5,7 @@
 //! comments are dropped.
 
 use es_repository::Tree;
-use memchr::{memchr, memchr2, memchr3, memmem};
+use memchr::{memchr, memchr_iter, memchr2, memchr3, memmem};
 
 const BOM: &[u8] = &[0xEF, 0xBB, 0xBF];
 const SMILE: &[u8] = b":)\n";
@@ -14,9 +14,24 @@ const CBOR_TAG: &[u8] = &[0xD9, 0xD9, 0xF7];
 /// Why a document cannot become a line.
 pub(crate) type Refusal = &'static str;
 
+/// The part of a document that is its line already, if it is one.
+pub(crate) fn as_it_is(source: &[u8]) -> Option<&[u8]> {
+    let text = trimmed(source);
+    let object = text.first() == Some(&b'{') && text.last() == Some(&b'}');
+    (object && memchr2(b'\n', b'\r', text).is_none() && !may_have_comments(text)).then_some(text)
+}
+
+fn trimmed(source: &[u8]) -> &[u8] {
+    source.strip_prefix(BOM).unwrap_or(source).trim_ascii()
+}
+
 /// Appends the document to `line`.
 pub fn append(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
-    let text = source.strip_prefix(BOM).unwrap_or(source).trim_ascii();
+    if let Some(text) = as_it_is(source) {
+        line.extend_from_slice(text);
+        return Ok(());
+    }
+    let text = trimmed(source);
     match text.first() {
         Some(b'{') => json(text, line),
         Some(b':') if source.starts_with(SMILE) => {
@@ -45,14 +60,28 @@ fn json(text: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
     if text.last() != Some(&b'}') && memchr(b'/', text).is_none() {
         return Err("a JSON document that does not end");
     }
-    let plain = memchr2(b'\n', b'\r', text).is_none()
-        && (memchr(b'/', text).is_none()
-            || (memmem::find(text, b"//").is_none() && memmem::find(text, b"/*").is_none()));
-    if plain {
-        line.extend_from_slice(text);
-        return Ok(());
-    }
     lex(text, line)
+}
+
+/// Whether a comment may begin somewhere: `//` and `/*` are most often parts of strings.
+fn may_have_comments(text: &[u8]) -> bool {
+    let (mut at, mut in_string) = (0, false);
+    let mut escapes = None;
+    for slash in memchr_iter(b'/', text) {
+        if !matches!(text.get(slash + 1), Some(b'/' | b'*')) {
+            continue;
+        }
+        // Where quotes are escaped, counting them tells nothing.
+        if *escapes.get_or_insert_with(|| memchr(b'\\', text).is_some()) {
+            return true;
+        }
+        in_string ^= memchr_iter(b'"', &text[at..slash]).count() % 2 == 1;
+        at = slash;
+        if !in_string {
+            return true;
+        }
+    }
+    false
 }
 
 /// Copies tokens, drops line breaks and comments between them.
@@ -86,7 +115,8 @@ fn string<'a>(text: &'a [u8], line: &mut Vec<u8>) -> Result<&'a [u8], Refusal> {
             return Err("a JSON string that does not end");
         }
     }
-    if memchr(b'\r', &text[..at]).is_some() {
+    // One after a backslash too, which was passed over.
+    if memchr2(b'\r', b'\n', &text[..at]).is_some() {
         return Err("a JSON string with a line break in it");
     }
     line.extend_from_slice(&text[..=at]);
@@ -145,7 +175,9 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        for bad in [&b""[..], b"---\na: 1", b"[1]", b"{\"a\":\"x", b"{\"a\":\"\n\"}", b"{\n\"a\"/1}"] {
+        for bad in
+            [&b""[..], b"---\na: 1", b"[1]", b"{\"a\":\"x", b"{\"a\":\"\n\"}", b"{\"a\":\"/*\\\n\"}", b"{\n\"a\"/1}"]
+        {
             assert!(line(bad).is_err(), "{bad:?}");
         }
     }

@@ -1,22 +1,29 @@
-//! Reading: segments in parallel, lines in any order, memory bounded by the number of jobs.
+//! Reading: segments and parts of segments in parallel, lines in any order, memory bounded by the number of jobs.
 
-use std::collections::{BTreeMap, BinaryHeap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use es_cli::{Fault, Io};
-use es_lucene::{Counts, Directory, Document, Segment, SegmentCommitInfo, SegmentInfos};
+use es_lucene::{Counts, Directory, Document, Part, PartRead, Segment, SegmentCommitInfo, SegmentInfos};
 use es_repository::{Repository, ShardFiles};
 
 use crate::digest::Digest;
 use crate::fields::Fields;
 use crate::plan::{Index, Plan, Shard};
+use crate::repeated::{Ids, Key};
+use crate::room::Room;
 use crate::{Args, Format, Op, fault, one_line};
 
 /// Lines are handed on when there are so many bytes of them.
 const BATCH: usize = 512 << 10;
+/// Large documents that are in memory at a time have so many bytes together.
+const LARGE: u64 = 48 << 20;
+/// Segments with more bytes of stored fields are read in parts of about so many.
+const PART: u64 = 8 << 20;
+/// The same in an object store, where each part is a request.
+const PART_OF_OBJECT: u64 = 32 << 20;
 
 /// What was read of one shard.
 #[derive(Debug, Clone, Default)]
@@ -32,50 +39,33 @@ pub(crate) struct Totals {
 
 impl Totals {
     fn add(&mut self, other: &Self) {
-        let (own, new) = (&mut self.counts, &other.counts);
-        own.lucene_documents += new.lucene_documents;
-        own.deleted += new.deleted;
-        own.soft_deleted += new.soft_deleted;
-        own.children += new.children;
-        own.documents += new.documents;
-        own.stored_bytes += new.stored_bytes;
+        self.counts.add(&other.counts);
         self.printed += other.printed;
         self.bytes += other.bytes;
         self.digest.merge(other.digest);
     }
 }
 
-/// A piece of work; the largest comes first, so that no job is left alone with it at the end.
+/// A piece of work.
 enum Task {
     Shard(usize),
     Segment(usize, Arc<ShardFiles>, SegmentCommitInfo),
+    Part(Arc<OpenSegment>, Part),
 }
 
-struct Queued(u64, Task);
-
-impl PartialEq for Queued {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl Eq for Queued {}
-
-impl PartialOrd for Queued {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Queued {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.cmp(&other.0)
-    }
+/// A segment whose parts are being read.
+struct OpenSegment {
+    /// Place of its shard in the plan.
+    place: usize,
+    segment: Segment,
+    /// How many parts are not yet read, and what is known of the others.
+    parts: Mutex<(usize, Vec<PartRead>)>,
 }
 
 #[derive(Default)]
 struct Queue {
-    tasks: BinaryHeap<Queued>,
+    /// The last is done first: a segment that was begun is finished before another is opened.
+    tasks: Vec<Task>,
     /// Tasks that are queued or being done.
     open: usize,
 }
@@ -89,14 +79,16 @@ struct Work<'a> {
     fields: Option<Fields>,
     ids: Option<&'a HashSet<String>>,
     with_digest: bool,
+    part: u64,
+    room: Room,
     queue: Mutex<Queue>,
     changed: Condvar,
     stopped: AtomicBool,
     failure: Mutex<Option<Fault>>,
     totals: Mutex<Vec<Totals>>,
     found: Mutex<HashSet<String>>,
-    /// Hashes of the ids that were printed, by index; empty where ids cannot come twice.
-    printed: Mutex<Vec<Vec<u64>>>,
+    /// The ids that were printed, where they may come twice.
+    printed: Mutex<Ids>,
     io: Mutex<&'a mut Io>,
     stored: AtomicU64,
     shards_done: AtomicU64,
@@ -124,7 +116,7 @@ pub(crate) fn read(
     ids: Option<&HashSet<String>>,
     io: &mut Io,
 ) -> Result<Outcome, Fault> {
-    let tasks = (0..plan.shards.len()).map(|shard| Queued(u64::MAX, Task::Shard(shard)));
+    let tasks = (0..plan.shards.len()).rev().map(Task::Shard);
     let work = Work {
         repository,
         plan,
@@ -133,13 +125,15 @@ pub(crate) fn read(
         fields: Fields::new(&args.fields),
         ids,
         with_digest: args.record.is_some(),
+        part: if args.repository.starts_with("file:") { PART } else { PART_OF_OBJECT },
+        room: Room::new(LARGE),
         queue: Mutex::new(Queue { tasks: tasks.collect(), open: plan.shards.len() }),
         changed: Condvar::new(),
         stopped: AtomicBool::new(false),
         failure: Mutex::new(None),
         totals: Mutex::new(vec![Totals::default(); plan.shards.len()]),
         found: Mutex::new(HashSet::new()),
-        printed: Mutex::new(vec![Vec::new(); plan.indices.len()]),
+        printed: Mutex::default(),
         io: Mutex::new(io),
         stored: AtomicU64::new(0),
         shards_done: AtomicU64::new(0),
@@ -158,14 +152,15 @@ pub(crate) fn read(
     Ok(Outcome {
         totals: std::mem::take(&mut lock(&work.totals)),
         found: std::mem::take(&mut lock(&work.found)),
-        duplicates: std::mem::take(&mut *lock(&work.printed)).into_iter().map(repeated).collect(),
+        duplicates: std::mem::take(&mut *lock(&work.printed))
+            .repeated(plan.indices.len())
+            .map_err(|error| not_kept(&error))?,
     })
 }
 
-/// How many of these have come before.
-fn repeated(mut hashes: Vec<u64>) -> u64 {
-    hashes.sort_unstable();
-    hashes.windows(2).filter(|pair| pair[0] == pair[1]).count() as u64
+fn not_kept(error: &std::io::Error) -> Fault {
+    Fault::failed(format!("{}: ids that may come twice: {error}", std::env::temp_dir().display()))
+        .hint("TMPDIR names another folder; --allow-duplicate-ids does not look for them")
 }
 
 impl Work<'_> {
@@ -189,7 +184,7 @@ impl Work<'_> {
             if self.stopped.load(Ordering::Relaxed) {
                 return None;
             }
-            if let Some(Queued(_, task)) = queue.tasks.pop() {
+            if let Some(task) = queue.tasks.pop() {
                 return Some(task);
             }
             if queue.open == 0 {
@@ -199,36 +194,42 @@ impl Work<'_> {
         }
     }
 
+    /// Queues what a task came to, the first to be done last.
+    fn push(&self, tasks: impl Iterator<Item = Task>) {
+        let mut queue = lock(&self.queue);
+        let before = queue.tasks.len();
+        queue.tasks.extend(tasks);
+        queue.open += queue.tasks.len() - before;
+        drop(queue);
+        self.changed.notify_all();
+    }
+
     fn perform(&self, task: Task) -> Result<(), Fault> {
-        match task {
-            Task::Shard(place) => {
-                let shard = self.plan.shards[place];
-                self.shard(place, shard).map_err(|fault| fault.context(self.plan.name(shard)))
-            }
-            Task::Segment(place, files, commit) => {
-                let shard = self.plan.shards[place];
-                self.segment(place, shard, files.as_ref(), &commit)
-                    .map_err(|fault| fault.context(self.plan.name(shard)))
-            }
-        }
+        let place = match &task {
+            Task::Shard(place) | Task::Segment(place, ..) => *place,
+            Task::Part(open, _) => open.place,
+        };
+        let shard = self.plan.shards[place];
+        let done = match task {
+            Task::Shard(_) => self.shard(place, shard),
+            Task::Segment(_, files, commit) => self.segment(place, shard, files.as_ref(), &commit),
+            Task::Part(open, part) => self.part(shard, &open, &part),
+        };
+        done.map_err(|fault| fault.context(self.plan.name(shard)))
     }
 
     fn shard(&self, place: usize, shard: Shard) -> Result<(), Fault> {
         let index = &self.plan.indices[shard.index];
         let files =
             self.repository.shard(self.plan.snapshot, index.entry, shard.number).map_err(|error| fault(&error))?;
-        let commit = SegmentInfos::read(&files).map_err(lucene)?;
+        let mut segments = SegmentInfos::read(&files).map_err(lucene)?.segments;
+        // The largest first, so that no job is left alone with it at the end.
+        segments.sort_by_cached_key(|segment| {
+            let sizes = ["fdt", "cfs"].map(|extension| files.open(&format!("{}.{extension}", segment.name)));
+            sizes.into_iter().flatten().map(|file| file.size()).next()
+        });
         let files = Arc::new(files);
-        let mut queue = lock(&self.queue);
-        for segment in commit.segments {
-            let size = ["fdt", "cfs"]
-                .iter()
-                .find_map(|extension| files.open(&format!("{}.{extension}", segment.name)).map(|file| file.size()));
-            queue.open += 1;
-            queue.tasks.push(Queued(size.unwrap_or(0), Task::Segment(place, Arc::clone(&files), segment)));
-        }
-        drop(queue);
-        self.changed.notify_all();
+        self.push(segments.into_iter().map(|segment| Task::Segment(place, Arc::clone(&files), segment)));
         self.shards_done.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -242,26 +243,50 @@ impl Work<'_> {
     ) -> Result<(), Fault> {
         let index = &self.plan.indices[shard.index];
         let segment = Segment::open(files, commit, &index.mapping).map_err(lucene)?;
+        let mut parts = segment.parts(self.part).map_err(lucene)?.into_iter();
+        let first = parts.next();
+        let open = Arc::new(OpenSegment { place, segment, parts: Mutex::new((parts.len() + 1, Vec::new())) });
+        self.push(parts.rev().map(|part| Task::Part(Arc::clone(&open), part)));
+        first.map_or(Ok(()), |part| self.part(shard, &open, &part))
+    }
+
+    fn part(&self, shard: Shard, open: &OpenSegment, part: &Part) -> Result<(), Fault> {
+        let index = &self.plan.indices[shard.index];
         let mut printer = Printer {
             work: self,
+            shard,
             index,
-            lines: Vec::new(),
+            lines: Vec::with_capacity(BATCH + BATCH / 8),
             totals: Totals::default(),
             raw: Vec::new(),
+            head: Vec::new(),
+            head_type: None,
             ids: index.ids_may_repeat.then(Vec::new),
         };
-        let counts = match segment.read(|document| printer.document(&document)) {
+        let mut taken = None;
+        let room = |bytes| {
+            taken = None; // the chunk before is gone
+            taken = self.room.take(bytes);
+        };
+        let read = match open.segment.read_part(part, room, |document| printer.document(&document)) {
             Err(Failure::Stopped) => return Ok(()),
             read => read?,
         };
         printer.flush()?;
-        if let Some(ids) = printer.ids {
-            lock(&self.printed)[shard.index].extend(ids);
+        if let Some(keys) = printer.ids {
+            lock(&self.printed).add(&keys).map_err(|error| not_kept(&error))?;
         }
         let mut totals = printer.totals;
-        totals.counts = counts;
-        lock(&self.totals)[place].add(&totals);
-        self.stored.fetch_add(counts.stored_bytes, Ordering::Relaxed);
+        let mut parts = lock(&open.parts);
+        let (left, whole) = &mut *parts;
+        *left -= 1;
+        whole.push(read);
+        if *left == 0 {
+            totals.counts = open.segment.finish(std::mem::take(whole)).map_err(lucene)?;
+        }
+        drop(parts);
+        lock(&self.totals)[open.place].add(&totals);
+        self.stored.fetch_add(part.bytes(), Ordering::Relaxed);
         self.progress();
         Ok(())
     }
@@ -313,12 +338,16 @@ fn lucene(error: es_lucene::Error) -> Fault {
 /// Makes lines of the documents of one segment.
 struct Printer<'a, 'b> {
     work: &'a Work<'b>,
+    shard: Shard,
     index: &'a Index<'b>,
     lines: Vec<u8>,
     totals: Totals,
     raw: Vec<u8>,
-    /// Hashes of ids, where they may come twice.
-    ids: Option<Vec<u64>>,
+    /// How lines begin, and the type that is in it.
+    head: Vec<u8>,
+    head_type: Option<String>,
+    /// Ids, where they may come twice.
+    ids: Option<Vec<Key>>,
 }
 
 impl Printer<'_, '_> {
@@ -336,10 +365,14 @@ impl Printer<'_, '_> {
             let id = document.id;
             return Err(Fault::failed(format!("document {id:?} has no _source")).into());
         };
+        // Copied, it would take its memory twice.
+        let large = if source.len() > BATCH && self.work.fields.is_none() { one_line::as_it_is(source) } else { None };
         if source.len() > BATCH {
-            // Growing by doubling would take twice as much.
             self.flush()?;
-            self.lines.reserve_exact(source.len() + document.id.len() + 4096);
+            if large.is_none() {
+                // Growing by doubling would take twice as much again.
+                self.lines.reserve_exact(source.len() + document.id.len() + 4096);
+            }
         }
         let begin = self.lines.len();
         match self.work.format {
@@ -359,26 +392,28 @@ impl Printer<'_, '_> {
             Format::Source => {}
         }
         let at = self.lines.len();
-        self.source(document.id, source)?;
+        if large.is_none() {
+            self.source(document.id, source)?;
+        }
+        let text = large.unwrap_or(&self.lines[at..]);
         if self.work.with_digest {
-            self.totals.digest.add(document.id, document.routing, &self.lines[at..]);
+            self.totals.digest.add(document.id, document.routing, text);
         }
-        if self.work.format == Format::Jsonl {
-            self.lines.push(b'}');
+        let end: &[u8] = if self.work.format == Format::Jsonl { b"}\n" } else { b"\n" };
+        self.totals.bytes += (self.lines.len() - begin + large.map_or(0, <[u8]>::len) + end.len()) as u64;
+        match large {
+            Some(text) => self.print(lock(&self.work.io), &[text, end])?,
+            None => self.lines.extend_from_slice(end),
         }
-        self.lines.push(b'\n');
         if let Some(ids) = &mut self.ids {
-            let mut hash = DefaultHasher::new();
-            document.id.hash(&mut hash);
-            if self.work.format == Format::Bulk && self.work.target_major < 6 {
-                document.doc_type.hash(&mut hash); // one id in two types is two documents there
-            }
-            ids.push(hash.finish());
+            // There one id in two types is two documents.
+            let by_type = self.work.format == Format::Bulk && self.work.target_major < 6;
+            let doc_type = document.doc_type.filter(|_| by_type);
+            ids.push(Key::new(self.shard.index, (document.id, doc_type)));
         }
         self.totals.printed += 1;
-        self.totals.bytes += (self.lines.len() - begin) as u64;
         if self.lines.len() >= BATCH {
-            self.flush()?;
+            self.flush_if_free()?;
         }
         Ok(())
     }
@@ -397,15 +432,9 @@ impl Printer<'_, '_> {
 
     /// `_index`, `_type`, `_id`, `_routing`, `_parent`, without braces.
     fn meta(&mut self, document: &Document<'_>) {
-        let lines = &mut self.lines;
-        lines.extend_from_slice(b"\"_index\":");
-        one_line::quote(&self.index.metadata.name, lines);
         let doc_type = document.doc_type.or(self.index.doc_type.as_deref());
-        if let Some(doc_type) = doc_type {
-            lines.extend_from_slice(b",\"_type\":");
-            one_line::quote(doc_type, lines);
-        }
-        lines.extend_from_slice(b",\"_id\":");
+        self.head(doc_type);
+        let lines = &mut self.lines;
         one_line::quote(document.id, lines);
         if let Some(routing) = document.routing {
             lines.extend_from_slice(b",\"_routing\":");
@@ -417,19 +446,30 @@ impl Printer<'_, '_> {
         }
     }
 
+    /// `_index` and `_type`, up to the value of `_id`: the same for very many documents.
+    fn head(&mut self, doc_type: Option<&str>) {
+        if self.head.is_empty() || self.head_type.as_deref() != doc_type {
+            self.head_type = doc_type.map(str::to_owned);
+            self.head.clear();
+            self.head.extend_from_slice(b"\"_index\":");
+            let index = if self.work.format == Format::Bulk { &self.index.bulk.1 } else { &self.index.metadata.name };
+            one_line::quote(index, &mut self.head);
+            if let Some(doc_type) = doc_type {
+                self.head.extend_from_slice(b",\"_type\":");
+                one_line::quote(doc_type, &mut self.head);
+            }
+            self.head.extend_from_slice(b",\"_id\":");
+        }
+        self.lines.extend_from_slice(&self.head);
+    }
+
     /// As `_bulk` spells it: servers through 6.x refuse lines without a type, and only they know parents, for indices of 5.x.
     fn bulk_meta(&mut self, document: &Document<'_>) {
         let typed = self.work.target_major < 7;
         let parent = document.parent.filter(|_| self.work.target_major < 6);
+        let doc_type = document.doc_type.or(self.index.doc_type.as_deref()).unwrap_or("_doc");
+        self.head(typed.then_some(doc_type));
         let lines = &mut self.lines;
-        lines.extend_from_slice(b"\"_index\":");
-        one_line::quote(&self.index.bulk.1, lines);
-        if typed {
-            lines.extend_from_slice(b",\"_type\":");
-            let doc_type = document.doc_type.or(self.index.doc_type.as_deref()).unwrap_or("_doc");
-            one_line::quote(doc_type, lines);
-        }
-        lines.extend_from_slice(b",\"_id\":");
         one_line::quote(document.id, lines);
         if let Some(routing) = document.routing {
             lines.extend_from_slice(b",\"routing\":");
@@ -441,19 +481,35 @@ impl Printer<'_, '_> {
         }
     }
 
+    /// Hands lines on, unless another job is doing so just now and there is still room for more.
+    fn flush_if_free(&mut self) -> Result<(), Fault> {
+        match self.work.io.try_lock() {
+            Ok(io) => self.print(io, &[]),
+            Err(_) if self.lines.len() < 2 * BATCH => Ok(()),
+            Err(_) => self.flush(),
+        }
+    }
+
     fn flush(&mut self) -> Result<(), Fault> {
         if self.lines.is_empty() {
             return Ok(());
         }
-        let mut io = lock(&self.work.io);
+        self.print(lock(&self.work.io), &[])
+    }
+
+    /// Hands on the lines, and what comes right after them.
+    fn print(&mut self, mut io: MutexGuard<'_, &mut Io>, more: &[&[u8]]) -> Result<(), Fault> {
         io.write(&self.lines)?;
+        for bytes in more {
+            io.write(bytes)?;
+        }
         if io.reader_is_gone() {
             self.work.stopped.store(true, Ordering::Relaxed);
         }
         drop(io);
         self.lines.clear();
         // After a huge document: give its memory back.
-        self.lines.shrink_to(2 * BATCH);
+        self.lines.shrink_to(3 * BATCH);
         Ok(())
     }
 }

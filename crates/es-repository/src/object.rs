@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::StreamExt;
 use object_store::aws::{AmazonS3Builder, AwsCredential};
 use object_store::azure::MicrosoftAzureBuilder;
@@ -19,7 +20,7 @@ use url::Url;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Pieces a stream holds ahead of its reader.
-const PIECES_AHEAD: usize = 32;
+const PIECES_AHEAD: usize = 16;
 
 /// How to reach an object store, where its URL does not say.
 #[derive(Debug, Clone, Default)]
@@ -196,7 +197,7 @@ impl Objects {
                 let _ = sender.send(Err(Error::blob(&name, &error).into())).await;
             }
         });
-        Box::new(Pieces { receiver, piece: bytes_of(&[]), at: 0 })
+        Box::new(Pieces { receiver, piece: Bytes::new() })
     }
 }
 
@@ -219,18 +220,12 @@ fn s3(bucket: &str, options: &ObjectOptions) -> AmazonS3Builder {
     builder
 }
 
-type Piece = Vec<u8>;
-
-fn bytes_of(bytes: &[u8]) -> Piece {
-    bytes.to_vec()
-}
-
 async fn pump(
     store: &dyn ObjectStore,
     path: &Path,
     mut offset: u64,
     length: u64,
-    sender: &mpsc::Sender<io::Result<Piece>>,
+    sender: &mpsc::Sender<io::Result<Bytes>>,
 ) -> io::Result<()> {
     /// Streams break off; requests themselves are repeated by the library.
     const ATTEMPTS: u32 = 5;
@@ -244,7 +239,7 @@ async fn pump(
                 Some(Ok(piece)) => {
                     offset += piece.len() as u64;
                     left = ATTEMPTS;
-                    if sender.send(Ok(bytes_of(&piece))).await.is_err() {
+                    if sender.send(Ok(piece)).await.is_err() {
                         return Ok(());
                     }
                 }
@@ -263,26 +258,22 @@ async fn pump(
 
 /// The blocking end of a stream.
 struct Pieces {
-    receiver: mpsc::Receiver<io::Result<Piece>>,
-    piece: Piece,
-    at: usize,
+    receiver: mpsc::Receiver<io::Result<Bytes>>,
+    /// What is left of the piece at hand.
+    piece: Bytes,
 }
 
 impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.piece.len() {
+        while self.piece.is_empty() {
             match self.receiver.blocking_recv() {
-                Some(piece) => {
-                    self.piece = piece?;
-                    self.at = 0;
-                }
+                Some(piece) => self.piece = piece?,
                 None => return Ok(0),
             }
         }
-        let count = buffer.len().min(self.piece.len() - self.at);
-        buffer[..count].copy_from_slice(&self.piece[self.at..self.at + count]);
-        self.at += count;
-        Ok(count)
+        let piece = self.piece.split_to(buffer.len().min(self.piece.len()));
+        buffer[..piece.len()].copy_from_slice(&piece);
+        Ok(piece.len())
     }
 }
 

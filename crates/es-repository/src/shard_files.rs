@@ -146,26 +146,52 @@ impl Source for File {
         let Content::Parts { blobs, base, part_size, count } = &self.content else {
             return None;
         };
-        // One stream is worth a request of its own if it does not cross into another part.
-        let (number, within) = (offset / part_size, offset % part_size);
-        if within.checked_add(length)? > *part_size {
-            return None;
-        }
-        let stream = blobs.stream(&Self::part(base, number, *count), within, length)?;
-        Some(Box::new(Counted { stream, blobs: Arc::clone(blobs) }))
+        let end = offset.checked_add(length).filter(|end| *end <= self.length)?;
+        let (blobs, base) = (Arc::clone(blobs), base.clone());
+        Some(Box::new(Stream { blobs, base, part_size: *part_size, count: *count, offset, end, part: None }))
     }
 }
 
-/// A stream whose bytes are counted.
-struct Counted {
-    stream: Box<dyn Read + Send>,
+/// A range of a file, from one blob after another, counted.
+struct Stream {
     blobs: Arc<Blobs>,
+    base: String,
+    part_size: u64,
+    count: u64,
+    offset: u64,
+    end: u64,
+    /// What is left of the blob at hand.
+    part: Option<Box<dyn Read + Send>>,
 }
 
-impl Read for Counted {
+/// An error of a blob, unless it says so already.
+fn blob(name: &str, error: io::Error) -> io::Error {
+    let told = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).is_some()
+        || error.kind() == io::ErrorKind::Interrupted;
+    if told { error } else { Error::blob(name, &error).into() }
+}
+
+impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.stream.read(buffer)?;
-        self.blobs.count(count as u64);
-        Ok(count)
+        if self.offset == self.end || buffer.is_empty() {
+            return Ok(0);
+        }
+        let (number, within) = (self.offset / self.part_size, self.offset % self.part_size);
+        let left = (self.end - self.offset).min(self.part_size - within);
+        let name = File::part(&self.base, number, self.count);
+        let part = match &mut self.part {
+            Some(part) => part,
+            None => self.part.insert(self.blobs.stream(&name, within, left).map_err(|error| blob(&name, error))?),
+        };
+        let count = part.read(buffer).map_err(|error| blob(&name, error))? as u64;
+        if count == 0 {
+            return Err(blob(&name, io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.blobs.count(count);
+        self.offset += count;
+        if count == left {
+            self.part = None;
+        }
+        Ok(usize::try_from(count).unwrap_or(buffer.len()))
     }
 }

@@ -88,7 +88,7 @@ fn calculate(math: &str, now: Zoned) -> Result<Zoned, String> {
     let mut rest = math.strip_prefix("now").ok_or_else(wrong)?;
     let mut time = now;
     while let Some(sign) = rest.chars().next() {
-        rest = &rest[1..];
+        rest = &rest[sign.len_utf8()..];
         if sign == '/' {
             let letter = rest.chars().next().ok_or_else(wrong)?;
             rest = &rest[letter.len_utf8()..];
@@ -205,6 +205,8 @@ mod tests {
             "<a}>",
             "<a-{now{EEE}}>",
             "<a-{now/d{yyyy|Mars}}>",
+            "<a-{now자}>",
+            "<a-{now+자}>",
         ] {
             assert!(resolve(wrong, Timestamp::UNIX_EPOCH).is_err(), "{wrong}");
         }

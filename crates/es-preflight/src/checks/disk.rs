@@ -179,15 +179,11 @@ fn place(rooms: &[Room], shards: &[Shard], with_replicas: bool) -> Placing {
             let Some((spare, free, number)) = heap.pop() else { break };
             let room = &rooms[number];
             let after = free.checked_sub(shard.bytes).filter(|after| *after >= room.after);
-            match after.filter(|_| spare >= 0) {
-                Some(after) => {
-                    placing.floods |= after < room.flood;
-                    taken.push((left(room, after), after, number));
-                }
-                None => {
-                    placing.fits = false;
-                    taken.push((spare, free, number));
-                }
+            if let Some(after) = after.filter(|_| spare >= 0) {
+                placing.floods |= after < room.flood;
+                taken.push((left(room, after), after, number));
+            } else {
+                placing.fits = false;
             }
         }
         heap.extend(taken);

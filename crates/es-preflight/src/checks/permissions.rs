@@ -5,7 +5,7 @@
 //! A refusal for that means yes; 401 and 403 mean no.
 
 use es_cli::Fault;
-use es_client::{CallError, Class, Method, Path, ServerError, batches};
+use es_client::{CallError, Class, Method, Path, ServerError, batches, excerpt};
 use serde_json::{Value, json};
 
 use super::Look;
@@ -78,11 +78,12 @@ fn attempt(
         }
         Err(CallError::Server(error)) if error.class() != Class::Retry => Ok(true),
         Ok(answer) => {
-            untried(format!("the {role} did not refuse {path}: {answer}"), findings);
-            Ok(false)
-        }
-        Err(CallError::Server(error)) => {
-            untried(format!("whether this user may {what} on the {role} is not known: {error}"), findings);
+            findings.warning(
+                "permissions",
+                None,
+                format!("the {role} did not refuse {path}: {}", excerpt(&answer)),
+                "is this a proxy that answers? look at what it made of it",
+            );
             Ok(false)
         }
         Err(error) => Err(error.fault(&format!("trying to {what} on the {role}"))),
@@ -95,28 +96,27 @@ fn is_forbidden(error: &ServerError) -> bool {
     matches!(error.status, 401 | 403) && !other && error.class() != Class::Retry
 }
 
-fn untried(message: String, findings: &mut Findings) {
-    findings.warning("permissions", None, message, "run es-preflight again, or look at this by hand");
-}
-
-/// Counting is only reading, so it is done: an index that does not exist, or is closed or red, may be counted as well.
+/// Counting is only reading, so it is done, but for red indices, whose answers are late. One that is closed or does not exist is no
+/// matter here.
 fn counts(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
-    let sources = look.indices().map(|(index, _)| index);
-    for (side, lists) in
-        [(look.from, batches(sources)), (look.to, batches(look.wish.pairs.iter().map(|(_, target)| target.as_str())))]
-    {
+    let red = |index: &str| look.from.indices.get(index).is_some_and(|info| info.health.as_deref() == Some("red"));
+    let sources = look.indices().map(|(index, _)| index).filter(|index| !red(index));
+    let targets = look.wish.pairs.iter().map(|(_, target)| target.as_str());
+    for (side, lists) in [(look.from, batches(sources)), (look.to, batches(targets))] {
+        let role = side.role();
         for list in lists {
-            match side.cluster.look(&Path::of([list.as_str(), "_count"]).query("terminate_after", "1")) {
+            match side.cluster.get(&Path::of([list.as_str(), "_count"]).query("terminate_after", "1")) {
                 Err(CallError::Server(error)) if is_forbidden(&error) => {
                     findings.blocker(
                         "permissions",
                         None,
-                        format!("the {} does not let this user count: {error}", side.role()),
+                        format!("the {role} does not let this user count: {error}"),
                         "give the user read privileges on the indices",
                     );
                     break;
                 }
-                _ => {}
+                Ok(_) | Err(CallError::Server(_)) => {}
+                Err(error) => return Err(error.fault(&format!("trying to count on the {role}"))),
             }
         }
     }

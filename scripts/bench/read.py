@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+"""Times es-read-snapshot beside elasticdump, beside a program that only decompresses, on one core and two, from files and
+from S3, in one run, on the same data (`make bench`). By itself, with target/release on the PATH:
+
+    es-testbed run -- python3 -B scripts/bench/read.py
+
+The ways are run in turn; the median counts. Every output is checked: number of lines, and the digest of all documents.
+"""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import tempfile
+
+import section
+from bench import ELASTICDUMP, INDEX, ROOT, ask, bed, elasticdump, processor, timed
+
+SERVER = "elasticsearch-5.5.2"
+SNAPSHOT = "reading"
+ONE = "one-segment"
+LARGE = "large"
+# Documents as large as servers of the time took gladly, of text that does not compress well.
+LARGE_BYTES = 20_000_000
+LARGE_DOCUMENTS = 12
+CORES = (1, 2)
+
+
+class Reading:
+    def __init__(self, documents):
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="es-migrate-read-"))
+        self.output = self.root / "output"
+        self.decompress = str(pathlib.Path(shutil.which("es-read-snapshot")).parent / "examples/decompress")
+        started = bed("start", SERVER, "--name", "read", "--repository-root", str(self.root))[0]
+        self.url = started["url"]
+        bed("seed", "--url", self.url, "--plain", "--indices", "1", "--documents", str(documents))
+        ask("POST", f"{self.url}/{INDEX}/_flush")
+        self.store = ask("GET", f"{self.url}/{INDEX}/_stats/store")["_all"]["primaries"]["store"]["size_in_bytes"]
+        self.documents = ask("GET", f"{self.url}/{INDEX}/_count")["count"]
+        self.dump = elasticdump()
+
+    def snapshot(self):
+        """One shard of one segment, a few large documents, and a snapshot of all, in files and in S3."""
+        ask("PUT", f"{self.url}/{INDEX}/_settings", {"index.blocks.write": True})
+        settings = {"index.number_of_shards": 1, "index.number_of_replicas": 0, "index.blocks.write": None}
+        ask("POST", f"{self.url}/{INDEX}/_shrink/{ONE}", {"settings": settings})
+        ask("PUT", f"{self.url}/{LARGE}", {"settings": {"number_of_shards": 1, "number_of_replicas": 0}})
+        ask("GET", f"{self.url}/_cluster/health/{ONE},{LARGE}?wait_for_status=green&timeout=60s")
+        ask("POST", f"{self.url}/{ONE}/_forcemerge?max_num_segments=1&flush=true")
+        mapping = {"properties": {"text": {"enabled": False, "type": "object"}}}
+        ask("PUT", f"{self.url}/{LARGE}/_mapping/doc", mapping)
+        for number in range(LARGE_DOCUMENTS):
+            ask("PUT", f"{self.url}/{LARGE}/doc/{number}", {"text": {"hex": os.urandom(LARGE_BYTES // 2).hex()}})
+        ask("POST", f"{self.url}/{LARGE}/_flush")
+        ask("POST", f"{self.url}/_snapshot/read", {"type": "fs", "settings": {"location": str(self.root / "files")}})
+        body = {"indices": f"{INDEX},{ONE},{LARGE}", "include_global_state": False}
+        made = ask("PUT", f"{self.url}/_snapshot/read/{SNAPSHOT}?wait_for_completion=true", body)
+        if made["snapshot"]["state"] != "SUCCESS":
+            raise SystemExit(f"the snapshot: {made}")
+        segments = ask("GET", f"{self.url}/{ONE}/_segments")["indices"][ONE]["shards"]["0"][0]["segments"]
+        if len(segments) != 1:
+            raise SystemExit(f"{len(segments)} segments in place of one")
+        store = bed("start", "s3", "--name", "read-s3", "--bucket", "reading")[0]
+        # As repository-s3 puts them there: of an object that came another way the store hashes all for each request.
+        self.curl = ["curl", "-sS", "-f", "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", "--aws-sigv4", f"aws:amz:{store['region']}:s3",
+                     "--user", f"{store['access_key']}:{store['secret_key']}"]
+        base = f"{store['url']}/reading/base"
+        files = [path for path in (self.root / "files").rglob("*") if path.is_file()]
+        key = lambda path: path.relative_to(self.root / "files")
+        lines = "".join(f'upload-file = "{path}"\nurl = "{base}/{key(path)}"\n' for path in files)
+        subprocess.run([*self.curl, "--config", "-"], input=lines.encode(), check=True, stdout=subprocess.DEVNULL)
+        self.objects = {path.stat().st_size: f"{base}/{key(path)}" for path in files}
+        self.files = (f"file://{self.root}/files", [], {})
+        keys = {"AWS_ACCESS_KEY_ID": store["access_key"], "AWS_SECRET_ACCESS_KEY": store["secret_key"]}
+        flags = ["--endpoint", store["url"], "--region", store["region"], "--path-style"]
+        self.s3 = ("s3://reading/base", flags, keys)
+
+    def fresh(self):
+        """No output of another run; nothing waits to be written to the disk."""
+        self.output.unlink(missing_ok=True)
+        os.sync()
+
+    def dumped(self):
+        self.fresh()
+        command = [self.dump, f"--input={self.url}/{INDEX}", f"--output={self.output}", "--type=data", "--limit=10000", "--quiet"]
+        figures = timed(command)
+        self.check(self.documents)
+        return figures
+
+    def read(self, place, index, jobs, *flags):
+        url, options, keys = place
+        self.fresh()
+        command = ["es-read-snapshot", "--repository", url, *options, "--indices", index, "--jobs", str(jobs), *flags]
+        figures = timed(["sh", "-c", 'out=$1; shift; exec "$@" > "$out"', "sh", str(self.output), *command], dict(os.environ, **keys))
+        return figures
+
+    def discarded(self, index):
+        self.fresh()
+        return timed(["sh", "-c", 'exec "$@" > /dev/null', "sh", "es-read-snapshot", "--repository", self.files[0], "--indices", index, "--jobs", "1"])
+
+    def checked(self, place, index, jobs, documents):
+        """The record of an untimed run."""
+        record = self.root / "record.json"
+        self.read(place, index, jobs, "--record", str(record))
+        self.check(documents)
+        return json.loads(record.read_text())
+
+    def check(self, documents):
+        lines = int(subprocess.check_output(["wc", "-l", str(self.output)]).split()[0])
+        if lines != documents:
+            raise SystemExit(f"{lines} of {documents} documents")
+
+    def only_decompressed(self, index, jobs):
+        self.fresh()
+        return timed([self.decompress, self.files[0], SNAPSHOT, index, str(jobs)])
+
+    def only_fetched(self, size):
+        self.fresh()
+        return timed([*self.curl, "-o", "/dev/null", self.objects[size]])
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--documents", type=int, default=940_000)
+    arguments.add_argument("--dumps", type=int, default=3)
+    arguments.add_argument("--runs", type=int, default=9)
+    arguments.add_argument("--out", type=pathlib.Path, default=ROOT / "docs")
+    arguments = arguments.parse_args()
+    reading = Reading(arguments.documents)
+    try:
+        text = measured(reading, arguments)
+    finally:
+        shutil.rmtree(reading.root, ignore_errors=True)
+    section.put(arguments.out / "benchmarks.md", "read", text)
+    print(text)
+
+
+def measured(reading, arguments):
+    reading.snapshot()
+    record = reading.checked(reading.files, INDEX, 2, reading.documents)
+    digest, bytes_out = record["indices"][0]["digest"], record["bytes"]
+    stored, fetched = record["indices"][0]["stored_bytes"], record["bytes_fetched"]
+    for place, index, jobs in [(reading.files, INDEX, 1), (reading.s3, INDEX, 2), (reading.files, ONE, 1), (reading.s3, ONE, 2)]:
+        other = reading.checked(place, index, jobs, reading.documents)
+        if other["indices"][0]["digest"] != digest:
+            raise SystemExit(f"other documents: {index}, {jobs} jobs, {place[0]}")
+    # The one segment is one object.
+    one = other["indices"][0]["stored_bytes"]
+
+    ways = {("fetched", ONE, 1): lambda: reading.only_fetched(one)}
+    for index in (INDEX, ONE):
+        ways["S3", index, 2] = lambda index=index: reading.read(reading.s3, index, 2)
+        ways["discarded", index, 1] = lambda index=index: reading.discarded(index)
+        for jobs in CORES:
+            ways["read", index, jobs] = lambda index=index, jobs=jobs: reading.read(reading.files, index, jobs)
+            ways["only", index, jobs] = lambda index=index, jobs=jobs: reading.only_decompressed(index, jobs)
+    runs = {way: [] for way in ways}
+    dumps = []
+    for turn in range(arguments.runs):
+        if turn < arguments.dumps:
+            dumps.append(reading.dumped())
+        for way, run in ways.items():
+            runs[way].append(run())
+        print(f"{turn + 1}/{arguments.runs}: " + ", ".join(f"{'/'.join(map(str, way))} {own[-1]['wall']:.2f} s" for way, own in runs.items()), flush=True)
+    large = [reading.read(reading.files, LARGE, jobs)["memory"] for jobs in (2, 4)]
+
+    wall = {way: statistics.median(run["wall"] for run in own) for way, own in runs.items()}
+    cpu = {way: statistics.median(run["cpu"] for run in own) for way, own in runs.items()}
+    memory = max(run["memory"] for way, own in runs.items() if way[0] in ("read", "S3") for run in own)
+    dump, ours = statistics.median(run["wall"] for run in dumps), wall["read", INDEX, 2]
+
+    def row(name, way, beside):
+        own = [run["wall"] for run in runs[way]]
+        return f"| {name} | {wall[way]:.2f} s ({min(own):.2f}-{max(own):.2f}) | {cpu[way]:.2f} s | {beside} |"
+
+    least = [run["wall"] for run in dumps]
+    table = [
+        "| way | wall, median (least-most) | CPU | |", "|---|---|---|---|",
+        row("es-read-snapshot to a file", ("read", INDEX, 2), "1.0x"),
+        f"| elasticdump {ELASTICDUMP} to a file, --limit=10000 | {dump:.2f} s ({min(least):.2f}-{max(least):.2f}) "
+        f"| {statistics.median(run['cpu'] for run in dumps):.2f} s | {dump / ours:.1f}x |",
+        row("es-read-snapshot from S3 to a file", ("S3", INDEX, 2), f"{wall['S3', INDEX, 2] / ours:.2f}x of files"),
+        row("the one segment from S3 to a file", ("S3", ONE, 2), f"{wall['S3', ONE, 2] / wall['read', ONE, 2]:.2f}x of files, "
+            f"{wall['S3', ONE, 2] / wall['fetched', ONE, 1]:.2f}x of only fetching"),
+        row("its object, only fetched by curl", ("fetched", ONE, 1), ""),
+    ]
+    for index, name in ((INDEX, "5 shards"), (ONE, "one segment")):
+        table.append(row(f"{name}, --jobs 1, to /dev/null", ("discarded", index, 1),
+                         f"{wall['discarded', index, 1] / wall['only', index, 1]:.2f}x of only decompressing"))
+        for jobs in CORES:
+            table.append(row(f"{name}, --jobs {jobs}", ("read", index, jobs),
+                             f"{wall['read', index, jobs] / wall['only', index, jobs]:.2f}x of only decompressing"))
+            table.append(row(f"{name}, only decompressed by {jobs}", ("only", index, jobs), ""))
+    scaling = ", ".join(f"{wall['read', index, 1] / wall['read', index, 2]:.2f} for {name}" for index, name in ((INDEX, "5 shards"), (ONE, "one segment")))
+    return f"""## Reading a snapshot
+
+Made by `make bench` on {datetime.date.today()}; run it for figures of your own machine.
+
+{reading.documents:,} documents of generated logs, {bytes_out / 1e6:.0f} MB as lines, in an index of 5 shards, {reading.store / 2**20:.0f} MiB in the
+store of {SERVER}, {stored / 2**20:.0f} MiB of which are stored fields; and the same documents in one shard of one segment.
+{os.cpu_count()} cores ({processor()}), Linux {platform.release()}; the files are in the page cache, S3 is s3s-fs on the same cores.
+{arguments.runs} runs of each way in turn, {arguments.dumps} of elasticdump; every output was counted, and its digest compared.
+
+{chr(10).join(table)}
+
+Two jobs in place of one: {scaling} times as fast. "Only decompressed" is crates/es-repository/examples/decompress.rs: it
+reads the same bytes from front to back, with their checksum, decompresses them, and looks at nothing.
+
+{fetched:,} bytes were fetched for {stored:,} bytes of stored fields: {fetched / stored:.3f}. Peak memory was {memory:.0f} MiB at most, and
+{large[0]:.0f} MiB for documents of 20 MB with two jobs, {large[1]:.0f} MiB with four.
+"""
+
+
+if __name__ == "__main__":
+    main()
