@@ -163,6 +163,10 @@ fn bulk_and_source_carry_the_same_documents() {
     assert_eq!(count("source"), count("jsonl"));
     let bulk = tool(&root, &["--snapshot", "two", "--indices", "empty", "--format", "bulk"]);
     assert_eq!(text(&bulk.stdout), "{\"index\":{\"_index\":\"empty\",\"_id\":\"only\"}}\n{\"z\": 1}\n");
+    let arguments =
+        ["--snapshot", "two", "--indices", "empty", "--format", "bulk", "--op", "create", "--target-index", "new"];
+    let created = tool(&root, &arguments);
+    assert_eq!(text(&created.stdout), "{\"create\":{\"_index\":\"new\",\"_id\":\"only\"}}\n{\"z\": 1}\n");
 }
 
 #[test]
