@@ -60,6 +60,28 @@ fn documents_are_those_of_the_server() {
     }
 }
 
+/// Indices `dictionary` (codec zstd) and `frames` (zstd_no_dict), and what their server showed: length and checksum of each source.
+#[test]
+fn both_kinds_of_zstandard_of_opensearch_are_read() {
+    let root = golden().join("../zstandard");
+    let output = tool(&root.join("opensearch-2.9.0"), &[]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    let mut found: Vec<String> = text(&output.stdout)
+        .lines()
+        .map(|line| {
+            let (head, source) = line.strip_suffix('}').unwrap().split_once(",\"_source\":").unwrap();
+            let head: serde_json::Value = serde_json::from_str(&format!("{head}}}")).unwrap();
+            let (index, id) = (head["_index"].as_str().unwrap(), head["_id"].as_str().unwrap());
+            format!("{index} {id} {} {:x}", source.len(), crc32fast::hash(source.as_bytes()))
+        })
+        .collect();
+    found.sort();
+    let shown = fs::read_to_string(root.join("opensearch-2.9.0.txt")).unwrap();
+    let mut shown: Vec<_> = shown.lines().collect();
+    shown.sort_unstable();
+    assert_eq!(found, shown);
+}
+
 #[test]
 fn shards_that_were_shared_out_add_up() {
     for server in servers() {
@@ -141,6 +163,10 @@ fn bulk_and_source_carry_the_same_documents() {
     assert_eq!(count("source"), count("jsonl"));
     let bulk = tool(&root, &["--snapshot", "two", "--indices", "empty", "--format", "bulk"]);
     assert_eq!(text(&bulk.stdout), "{\"index\":{\"_index\":\"empty\",\"_id\":\"only\"}}\n{\"z\": 1}\n");
+    let arguments =
+        ["--snapshot", "two", "--indices", "empty", "--format", "bulk", "--op", "create", "--target-index", "new"];
+    let created = tool(&root, &arguments);
+    assert_eq!(text(&created.stdout), "{\"create\":{\"_index\":\"new\",\"_id\":\"only\"}}\n{\"z\": 1}\n");
 }
 
 #[test]
