@@ -21,11 +21,8 @@ fn record(server: &Server, prefix: &str) -> Value {
     let scratch = tempfile::tempdir().expect("a directory");
     let record = scratch.path().join("record");
     let url = format!("file://{}", location.display());
-    let output = tool("es-read-snapshot")
-        .args(["--repository", &url, "--record", &record.display().to_string()])
-        .run()
-        .exit(0)
-        .stderr("");
+    let output = tool("es-read-snapshot").args(["--repository", &url, "--record", &record.display().to_string()]).run();
+    output.exit(0).stderr("");
     assert_eq!(output.out().lines().count(), 100_000);
     serde_json::from_str(&std::fs::read_to_string(record).expect("a record")).expect("a record")
 }
