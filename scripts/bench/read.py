@@ -15,6 +15,7 @@ import platform
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 
 import section
@@ -24,7 +25,7 @@ SERVER = "elasticsearch-5.5.2"
 SNAPSHOT = "reading"
 ONE = "one-segment"
 LARGE = "large"
-# Documents as large as servers of the time took gladly, of text that does not compress well.
+# Far larger than a chunk.
 LARGE_BYTES = 20_000_000
 LARGE_DOCUMENTS = 12
 CORES = (1, 2)
@@ -53,8 +54,8 @@ class Reading:
         ask("POST", f"{self.url}/{ONE}/_forcemerge?max_num_segments=1&flush=true")
         mapping = {"properties": {"text": {"enabled": False, "type": "object"}}}
         ask("PUT", f"{self.url}/{LARGE}/_mapping/doc", mapping)
-        for number in range(LARGE_DOCUMENTS):
-            ask("PUT", f"{self.url}/{LARGE}/doc/{number}", {"text": {"hex": os.urandom(LARGE_BYTES // 2).hex()}})
+        large = [f"{self.url}/{LARGE}/doc", str(LARGE_DOCUMENTS), str(LARGE_BYTES)]
+        subprocess.run([sys.executable, str(pathlib.Path(__file__).with_name("large.py")), *large], check=True)
         ask("POST", f"{self.url}/{LARGE}/_flush")
         ask("POST", f"{self.url}/_snapshot/read", {"type": "fs", "settings": {"location": str(self.root / "files")}})
         body = {"indices": f"{INDEX},{ONE},{LARGE}", "include_global_state": False}
