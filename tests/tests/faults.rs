@@ -406,11 +406,11 @@ fn cases<'a>(server: &'a Server, prepared: &'a Prepared) -> Vec<Case<'a>> {
             clean: (0, ""),
             given: Box::new(|_| (Vec::new(), prepared.restored.clone())),
             holds: Box::new(|_| {
-                let settings = ask(server, "GET", "PUT /back/_settings", None);
+                let settings = ask(server, "GET", "/back/_settings", None);
                 settings["back"]["settings"]["index"]["refresh_interval"].is_null()
             }),
             clear: Box::new(|_| {
-                ask(server, "PUT", "PUT /back/_settings", Some(&json!({"index.refresh_interval": "-1"})));
+                ask(server, "PUT", "/back/_settings", Some(&json!({"index.refresh_interval": "-1"})));
             }),
             // Its one write is a setting, and the same however often it is sent.
             writes: 2,
