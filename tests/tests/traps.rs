@@ -366,37 +366,24 @@ fn interrupted(server: &Server, name: &str, strike: impl FnOnce(&Path), mend: im
     told(&waited).map_err(|why| format!("the wait, while it was so: {why}"))
 }
 
+/// A file where a directory was: not even root writes below it.
+fn put_aside(directory: &Path) {
+    fs::rename(directory, directory.with_extension("aside")).unwrap();
+    fs::write(directory, "").unwrap();
+}
+
+fn put_back(directory: &Path) {
+    fs::remove_file(directory).unwrap();
+    fs::rename(directory.with_extension("aside"), directory).unwrap();
+}
+
 fn a_snapshot_whose_files_cannot_be_written(server: &Server) -> End {
-    let aside = |location: &Path| location.with_extension("aside");
-    interrupted(
-        server,
-        "unwritable",
-        |location| {
-            // A file where the directory was: not even root writes below it.
-            fs::rename(location.join("indices"), aside(location)).unwrap();
-            fs::write(location.join("indices"), "").unwrap();
-        },
-        |location| {
-            fs::remove_file(location.join("indices")).unwrap();
-            fs::rename(aside(location), location.join("indices")).unwrap();
-        },
-    )
+    let indices = |location: &Path| location.join("indices");
+    interrupted(server, "unwritable", |at| put_aside(&indices(at)), |at| put_back(&indices(at)))
 }
 
 fn a_snapshot_whose_repository_is_away_at_its_end(server: &Server) -> End {
-    let aside = |location: &Path| location.with_extension("aside");
-    interrupted(
-        server,
-        "away",
-        |location| {
-            fs::rename(location, aside(location)).unwrap();
-            fs::write(location, "").unwrap();
-        },
-        |location| {
-            fs::remove_file(location).unwrap();
-            fs::rename(aside(location), location).unwrap();
-        },
-    )
+    interrupted(server, "away", put_aside, put_back)
 }
 
 fn a_snapshot_whose_master_is_killed(server: &Server) -> End {
