@@ -104,7 +104,8 @@ mod tests {
         let mut ids = Ids::default();
         let keys: Vec<_> = (0..RUN * 2).map(|id| Key::new(0, id)).collect();
         ids.add(&keys).unwrap();
-        ids.add(&[Key::new(1, 5), Key::new(0, 5), Key::new(0, RUN + 5), Key::new(0, 5)]).unwrap();
+        let five = 5_usize;
+        ids.add(&[Key::new(1, five), Key::new(0, five), Key::new(0, RUN + five), Key::new(0, five)]).unwrap();
         assert_eq!(ids.runs.len(), 2);
         assert_eq!(ids.repeated(2).unwrap(), [3, 0]);
     }
