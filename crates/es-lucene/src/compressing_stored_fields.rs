@@ -25,6 +25,11 @@ const MAX_DOCS_PER_CHUNK: u32 = 1 << 20;
 const MAX_UNSLICED: u64 = 1 << 27;
 /// Memory taken for a chunk before its bytes are seen.
 const MAX_RESERVED: usize = 64 << 20;
+/// Chunks of more bytes than this hold a document that is far larger than others.
+const LARGE: usize = 1 << 20;
+/// glibc gives memory of more than 32 MiB back to the system when it is freed, and may keep what is less for each thread. What is
+/// never written to costs nothing.
+const MAPPED: usize = 33 << 20;
 /// Headers, and the sizes after them, are shorter.
 const HEAD_LENGTH: u64 = 512;
 /// Raw bytes of a slice.
@@ -337,7 +342,7 @@ impl StoredFieldsReader<'_> {
         Ok(Some(Chunk { first, counts: &self.counts, lengths: &self.lengths, raw: &self.raw }))
     }
 
-    /// The size of a chunk, if it can be. Memory of another size is given back first.
+    /// The size of a chunk, if it can be. The memory of a huge one is given back before there is room for the next.
     fn checked_size(&mut self, sliced: bool, total: u64) -> Result<usize> {
         let usual = 4 * self.chunk_size as usize;
         let Some(total) =
@@ -346,8 +351,7 @@ impl StoredFieldsReader<'_> {
             return Err(self.stream.corrupt(format!("a chunk of {total} bytes")));
         };
         self.raw.clear();
-        let wanted = total.max(usual) + SLACK;
-        if self.raw.capacity() > 2 * wanted || self.raw.capacity() < total + SLACK {
+        if total.max(self.raw.capacity()) > usual + SLACK {
             self.raw = Vec::new();
         }
         Ok(total)
@@ -355,7 +359,8 @@ impl StoredFieldsReader<'_> {
 
     fn decompress(&mut self, sliced: bool, total: usize) -> Result<()> {
         // Not twice as much as is needed, which growing by doubling may take; nor what a lie may ask for.
-        self.raw.reserve_exact(total.min(MAX_RESERVED) + SLACK);
+        let reserved = total.min(MAX_RESERVED) + SLACK;
+        self.raw.reserve_exact(if total > LARGE { reserved.max(MAPPED) } else { reserved });
         let step = if sliced { self.chunk_size as usize } else { total };
         loop {
             let length = step.min(total - self.raw.len());
