@@ -96,7 +96,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     record: Option<PathBuf>,
 
-    /// Read so many segments, or parts of large ones, at a time [default: one a processor]
+    /// Read so many segments, or parts of large ones, at a time [default: one a processor, and 16 of an object store]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
 

@@ -24,6 +24,8 @@ const LARGE: u64 = 48 << 20;
 const PART: u64 = 8 << 20;
 /// The same in an object store, where each part is a request.
 const PART_OF_OBJECT: u64 = 32 << 20;
+/// Jobs at least, in an object store.
+const JOBS_OF_OBJECTS: usize = 16;
 
 /// What was read of one shard.
 #[derive(Debug, Clone, Default)]
@@ -116,6 +118,7 @@ pub(crate) fn read(
     ids: Option<&HashSet<String>>,
     io: &mut Io,
 ) -> Result<Outcome, Fault> {
+    let local = args.repository.starts_with("file:");
     let tasks = (0..plan.shards.len()).rev().map(Task::Shard);
     let work = Work {
         repository,
@@ -125,7 +128,7 @@ pub(crate) fn read(
         fields: Fields::new(&args.fields),
         ids,
         with_digest: args.record.is_some(),
-        part: if args.repository.starts_with("file:") { PART } else { PART_OF_OBJECT },
+        part: if local { PART } else { PART_OF_OBJECT },
         room: Room::new(LARGE),
         queue: Mutex::new(Queue { tasks: tasks.collect(), open: plan.shards.len() }),
         changed: Condvar::new(),
@@ -139,7 +142,9 @@ pub(crate) fn read(
         shards_done: AtomicU64::new(0),
     };
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let jobs = args.jobs.map_or(cores, usize::from).max(1);
+    // In an object store most of the time is spent waiting for the first byte of small files.
+    let usual = if local { cores } else { cores.max(JOBS_OF_OBJECTS) };
+    let jobs = args.jobs.map_or(usual, usize::from).max(1);
     thread::scope(|scope| {
         for _ in 1..jobs {
             scope.spawn(|| work.run());

@@ -57,6 +57,8 @@ pub(crate) fn serve(serve: &Serve) -> Result<()> {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let service = service.clone();
+                // Or small answers wait for the client's delayed acknowledgement, which no S3 server does.
+                let _ = stream.set_nodelay(true);
                 tokio::spawn(async move {
                     let http = auto::Builder::new(TokioExecutor::new());
                     // A client that goes away in the middle is its own affair.
