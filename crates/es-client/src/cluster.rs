@@ -227,7 +227,7 @@ impl Cluster {
     /// # Errors
     /// The last answer.
     pub fn get(&self, path: &Path) -> Result<Value, CallError> {
-        self.patient(Method::Get, path, None)
+        self.patient(Method::Get, path, None, RETRIES)
     }
 
     /// A POST that only reads (`_refresh`, `_search`): sent again like a GET.
@@ -235,7 +235,7 @@ impl Cluster {
     /// # Errors
     /// The last answer.
     pub fn read(&self, path: &Path, body: Option<&Value>) -> Result<Value, CallError> {
-        self.patient(Method::Post, path, body)
+        self.patient(Method::Post, path, body, RETRIES)
     }
 
     /// Reads once, for whoever polls anyway.
@@ -259,7 +259,15 @@ impl Cluster {
     /// # Errors
     /// The last answer: a refusal, if the server is as it should be.
     pub fn attempt(&self, method: Method, path: &Path, body: &Value) -> Result<Value, CallError> {
-        self.patient(method, path, Some(body))
+        self.patient(method, path, Some(body), RETRIES)
+    }
+
+    /// A write that is the same however often it is done, as a setting is: sent again once.
+    ///
+    /// # Errors
+    /// The last answer.
+    pub fn set(&self, method: Method, path: &Path, body: &Value) -> Result<Value, CallError> {
+        self.patient(method, path, Some(body), 1)
     }
 
     /// What a write would be, as a `request` record: `--dry-run` prints it, and es-sign-request takes it.
@@ -274,11 +282,11 @@ impl Cluster {
         })
     }
 
-    fn patient(&self, method: Method, path: &Path, body: Option<&Value>) -> Result<Value, CallError> {
+    fn patient(&self, method: Method, path: &Path, body: Option<&Value>, retries: u32) -> Result<Value, CallError> {
         let mut tried = 0;
         loop {
             match self.send(method, path, body) {
-                Err(error) if error.may_pass() && tried < RETRIES && error.retry_after() <= LONGEST_REST => {
+                Err(error) if error.may_pass() && tried < retries && error.retry_after() <= LONGEST_REST => {
                     tried += 1;
                     self.retries.set(self.retries.get() + 1);
                     // Full jitter below 0.2, 0.4, 0.8, 1.6 s: many tools at once do not knock in step. It comes on top of what

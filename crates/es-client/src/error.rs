@@ -136,12 +136,14 @@ impl ServerError {
         CATALOGUE.iter().find(|entry| entry.fits(self))
     }
 
-    /// What to do about it. What is not known is fatal, but for 401 and 403.
+    /// What to do about it. What is not known is fatal, but for 401 and 403, and 429, which says that it passes: a full disk, of
+    /// which it does not, is known.
     #[must_use]
     pub fn class(&self) -> Class {
         match self.entry() {
             Some(entry) => entry.class,
             None if matches!(self.status, 401 | 403) => Class::NotAllowed,
+            None if self.status == 429 => Class::Retry,
             None => Class::Fatal,
         }
     }
@@ -344,5 +346,11 @@ mod tests {
     fn a_full_disk_at_429_is_not_retried() {
         let body = r#"{"error":{"type":"cluster_block_exception","reason":"index [a] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block];"},"status":429}"#;
         assert_eq!(of(429, body).class(), Class::Fatal);
+    }
+
+    #[test]
+    fn what_nobody_knows_at_429_is_to_be_tried_again() {
+        let error = of(429, r#"{"error":{"type":"of_a_later_version_exception","reason":"not now"},"status":429}"#);
+        assert_eq!((error.entry().is_none(), error.exit()), (true, Exit::TryAgain));
     }
 }
