@@ -10,6 +10,8 @@ use std::fmt;
 const MOST_MEMORY: usize = 256 << 20;
 /// About what parts of an answer take beside their letters, in bytes. They are on the large side.
 const OF_VALUE: usize = 80;
+const OF_STRING: usize = 32;
+const OF_LIST: usize = 300;
 const OF_OBJECT: usize = 400;
 const OF_FIELD: usize = 200;
 
@@ -63,7 +65,7 @@ impl Builder<'_> {
 
     /// A string may lie in the parser's own space too.
     fn text<E: Error>(self, text: &str) -> Result<String, E> {
-        self.take(2 * text.len())?;
+        self.take(OF_STRING + 2 * text.len())?;
         Ok(self.secrets.without(text).into_owned())
     }
 }
@@ -111,6 +113,9 @@ impl<'de> Visitor<'de> for Builder<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
         while let Some(item) = items.next_element_seed(self)? {
+            if list.is_empty() {
+                self.take(OF_LIST)?;
+            }
             list.push(item);
         }
         Ok(Value::Array(list))

@@ -261,6 +261,19 @@ fn an_answer_that_lists_nothing_of_what_was_asked_for_is_a_failure() {
 }
 
 #[test]
+fn an_answer_of_very_many_values_is_refused_before_it_fills_the_memory() {
+    for item in ["0,", "[[0]],", "{\"a\":0},", "\"a\","] {
+        let stub = Stub::start();
+        let body = format!("[{}0]", item.repeat((60 << 20) / item.len()));
+        stub.on("GET", "/", Answer::text(200, &body));
+        let output = tool(NAME).url(stub.url()).arg("--list").run();
+        output.exit(3).stdout("").stderr_contains("the answer is larger than 268435456 bytes of memory");
+        assert!(output.peak_bytes() < 320 << 20, "{item}: {} bytes", output.peak_bytes());
+        drop(stub.finish());
+    }
+}
+
+#[test]
 fn credentials_that_a_server_says_back_are_in_no_message() {
     for password in [r#"pa"ss\word"#, "ab1"] {
         let stub = Stub::start();
