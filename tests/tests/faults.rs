@@ -132,6 +132,7 @@ fn faults(elsewhere: &str) -> Vec<Fault> {
         both("reset after the server acted", Spoil::ResetAfter, Ends::Clean),
         both("cut in the head", Spoil::CutHead, Ends::Clean),
         both("cut in the body", Spoil::CutBody, Ends::Clean),
+        both("cut in a gzip body", Spoil::CutGzip, Ends::Clean),
         of("429 with Retry-After", answer(429, &[("retry-after", "1")], "slow down"), Ends::Clean, unknown),
         of("502 page", answer(502, &[], page), Ends::Clean, unknown),
         of("503 page", answer(503, &[], page), Ends::Clean, unknown),
@@ -160,11 +161,19 @@ fn faults(elsewhere: &str) -> Vec<Fault> {
     }
     all.push(Fault { at: At::Found, ..both("a key twice", Spoil::Edit(doubled), Ends::With(3, "twice")) });
     all.push(Fault { at: At::Identity, ..both("another cluster", Spoil::Edit(of_another), Ends::Truthfully) });
-    let bomb = Command::new("sh").args(["-c", "head -c 200000000 /dev/zero | gzip"]).output().expect("gzip").stdout;
-    let bomb = answer(200, &[("content-encoding", "gzip")], bomb);
+    let bomb = |script: &str| {
+        let packed = Command::new("sh").args(["-c", script]).output().expect("gzip").stdout;
+        answer(200, &[("content-encoding", "gzip")], packed)
+    };
+    let values = bomb("{ printf '['; head -c 60000000 /dev/zero | tr '\\0' 0 | sed 's/0/0,/g'; printf '0]'; } | gzip");
+    let bomb = bomb("head -c 200000000 /dev/zero | gzip");
     let large = answer(200, &[], format!("[\"{}\"]", "x".repeat(20 << 20)));
     all.push(Fault { at: At::Some, ..both("slow loris", Spoil::Slow(Duration::from_millis(100)), Ends::Clean) });
     all.push(Fault { at: At::Some, ..both("gzip bomb", bomb, Ends::With(3, "the answer is larger than")) });
+    all.push(Fault {
+        at: At::Some,
+        ..both("sixty million values", values, Ends::With(3, "the answer is larger than"))
+    });
     all.push(Fault { at: At::Some, ..both("20 MB of JSON", large, Ends::Truthfully) });
     all
 }

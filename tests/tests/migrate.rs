@@ -131,6 +131,20 @@ fn two_runs_of_one_work_directory_do_not_overlap() {
 }
 
 /// One index from one version to the next by the tools' own pipeline.
+#[test]
+fn a_disk_that_takes_no_more_is_a_failure_and_says_so() {
+    let Original { source, target, .. } = &original();
+    let work = tempfile::tempdir().expect("a work directory");
+    let log = work.path().join("log");
+    std::os::unix::fs::symlink("/dev/full", &log).expect("a log on a full disk");
+    let command = format!("es-migrate --repository r --indices x --work-dir {}", work.path().display());
+    let said = format!(
+        "es-migrate: cannot write {}\nes-migrate: hint: is the disk full? the same command goes on from where it was\n",
+        log.display()
+    );
+    run(&command, source, target).exit(3).stdout("").stderr(&said);
+}
+
 fn moves(from: &Server, to: &Server) {
     let index = format!("from-{}", from.version);
     put_documents(from, &index, 7);

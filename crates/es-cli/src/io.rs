@@ -15,6 +15,10 @@ use std::time::{Duration, Instant};
 
 /// Longest line of standard input that is taken for a record, in bytes.
 const LONGEST_LINE: u64 = 64 << 20;
+/// Most records that are held at once. Who needs them all before the first acts on thousands.
+const MOST_RECORDS: usize = 100_000;
+/// Most that the lines of all of them may be, in bytes.
+const MOST_BYTES: usize = 128 << 20;
 
 /// What a tool may use of the outside world beside its clusters.
 pub struct Io {
@@ -90,8 +94,16 @@ impl Io {
     /// that a bad line leaves nothing half done.
     pub fn records(&self) -> Result<Vec<Record>, Fault> {
         let mut records = Vec::new();
+        let mut bytes = 0;
         for line in self.lines()? {
             let (number, line) = line?;
+            bytes += line.len();
+            if records.len() == MOST_RECORDS || bytes > MOST_BYTES {
+                return Err(Fault::usage(format!(
+                    "standard input, line {number}: more than {MOST_RECORDS} records, or {MOST_BYTES} bytes of them"
+                ))
+                .hint("give the tool a part of them at a time; nothing was done"));
+            }
             records.push(parse(number, &line)?);
         }
         if records.is_empty() {

@@ -1,17 +1,46 @@
 //! Answers of a cluster as JSON values.
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use crate::secrets::Secrets;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use std::cell::Cell;
 use std::fmt;
 
-/// Decodes an answer. A key that comes twice in an object is refused: which of the two is meant, no one can say, and parsers
-/// differ. No server of 5.x to 9.x writes one.
+/// The most memory that an answer may take, in bytes: its text and what is made of it together.
+const MOST_MEMORY: usize = 256 << 20;
+/// About what parts of an answer take beside their letters, in bytes. They are on the large side.
+const OF_VALUE: usize = 80;
+const OF_STRING: usize = 32;
+const OF_LIST: usize = 300;
+const OF_OBJECT: usize = 400;
+const OF_FIELD: usize = 200;
+
+/// Why an answer cannot be built on.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Undecodable {
+    /// It ends too early.
+    Cut,
+    /// It is too large to be held, in so many bytes.
+    TooLarge(usize),
+    /// It is no JSON, nested too deeply, or ambiguous.
+    Wrong(String),
+}
+
+/// Decodes an answer, without these secrets. A key that comes twice in an object is refused: which of the two is meant, no one can
+/// say, and parsers differ. No server of 5.x to 9.x writes one. A small text can become very many values: they are counted
+/// while they are made.
 ///
 /// # Errors
-/// What is no JSON, nested too deeply, or ambiguous.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice(bytes).map(|Unambiguous(value)| value)
+/// What is no JSON, nested too deeply, ambiguous, or too large.
+pub(crate) fn decode(bytes: &[u8], secrets: &Secrets) -> Result<Value, Undecodable> {
+    let left = Cell::new(MOST_MEMORY.checked_sub(bytes.len()));
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = Builder { left: &left, secrets }.deserialize(&mut json).and_then(|value| json.end().map(|()| value));
+    value.map_err(|error| match left.get() {
+        None => Undecodable::TooLarge(MOST_MEMORY),
+        Some(_) if error.is_eof() => Undecodable::Cut,
+        Some(_) => Undecodable::Wrong(error.to_string()),
+    })
 }
 
 /// The beginning of an answer, for a message: it may be of any length.
@@ -20,18 +49,37 @@ pub fn excerpt(answer: &Value) -> String {
     crate::error::short(&answer.to_string())
 }
 
-/// A value without a key that comes twice.
-struct Unambiguous(Value);
+/// Makes a value without a key that comes twice.
+#[derive(Clone, Copy)]
+struct Builder<'a> {
+    /// Memory that may still be taken, in bytes; none once it was too much.
+    left: &'a Cell<Option<usize>>,
+    secrets: &'a Secrets,
+}
 
-impl<'de> Deserialize<'de> for Unambiguous {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Builder).map(Unambiguous)
+impl Builder<'_> {
+    fn take<E: Error>(self, bytes: usize) -> Result<(), E> {
+        self.left.set(self.left.get().and_then(|left| left.checked_sub(bytes)));
+        self.left.get().map(|_| ()).ok_or_else(|| E::custom("too large"))
+    }
+
+    /// A string may lie in the parser's own space too.
+    fn text<E: Error>(self, text: &str) -> Result<String, E> {
+        self.take(OF_STRING + 2 * text.len())?;
+        Ok(self.secrets.without(text).into_owned())
     }
 }
 
-struct Builder;
+impl<'de> DeserializeSeed<'de> for Builder<'_> {
+    type Value = Value;
 
-impl<'de> Visitor<'de> for Builder {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.take(OF_VALUE)?;
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Builder<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,17 +106,16 @@ impl<'de> Visitor<'de> for Builder {
         Ok(value.into())
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        self.text(value).map(Value::String)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(Unambiguous(item)) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(self)? {
+            if list.is_empty() {
+                self.take(OF_LIST)?;
+            }
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -76,7 +123,9 @@ impl<'de> Visitor<'de> for Builder {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
-        while let Some((key, Unambiguous(value))) = fields.next_entry::<String, _>()? {
+        while let Some(Value::String(key)) = fields.next_key_seed(self)? {
+            self.take(OF_FIELD + if object.is_empty() { OF_OBJECT } else { 0 })?;
+            let value = fields.next_value_seed(self)?;
             if object.contains_key(&key) {
                 return Err(A::Error::custom(format_args!("key {key:?} comes twice")));
             }
@@ -90,6 +139,10 @@ impl<'de> Visitor<'de> for Builder {
 mod tests {
     use super::*;
 
+    fn decode(bytes: &[u8]) -> Result<Value, Undecodable> {
+        super::decode(bytes, &Secrets::default())
+    }
+
     #[test]
     fn an_answer_is_what_serde_json_makes_of_it() {
         let text = r#"{"a":[1,-2,2.5,true,null,"x\n"],"b":{"a":{}},"c":18446744073709551615,"d":18446744073709551616}"#;
@@ -99,15 +152,45 @@ mod tests {
     #[test]
     fn a_key_that_comes_twice_is_refused_at_any_depth() {
         for text in [r#"{"count":3,"count":0}"#, r#"{"a":[{"b":{"c":1,"\u0063":1}}]}"#] {
-            assert!(decode(text.as_bytes()).unwrap_err().to_string().contains("comes twice"), "{text}");
+            let Err(Undecodable::Wrong(why)) = decode(text.as_bytes()) else { panic!("{text}") };
+            assert!(why.contains("comes twice"), "{text}");
         }
         assert!(decode(br#"{"a":{"x":1},"b":{"x":1}}"#).is_ok());
     }
 
     #[test]
     fn an_answer_that_was_cut_is_told_from_one_that_is_wrong() {
-        assert!(decode(br#"{"count":12"#).unwrap_err().is_eof());
-        assert!(!decode(b"<html>").unwrap_err().is_eof());
-        assert!(decode("[".repeat(1000).as_bytes()).unwrap_err().to_string().contains("recursion limit"));
+        assert_eq!(decode(br#"{"count":12"#), Err(Undecodable::Cut));
+        assert!(matches!(decode(b"<html>"), Err(Undecodable::Wrong(_))));
+        assert!(matches!(decode(b"{} {}"), Err(Undecodable::Wrong(_))));
+        let Err(Undecodable::Wrong(why)) = decode("[".repeat(1000).as_bytes()) else { panic!("it is nested") };
+        assert!(why.contains("recursion limit"), "{why}");
+    }
+
+    #[test]
+    fn very_many_values_are_told_before_they_are_held() {
+        let lists = |item: &str| format!("[{}0]", item.repeat((40 << 20) / item.len()));
+        for item in ["0,", "[],", "{\"a\":0},", "\"\","] {
+            assert_eq!(decode(lists(item).as_bytes()), Err(Undecodable::TooLarge(MOST_MEMORY)), "{item}");
+        }
+        // As large, and of few values.
+        assert!(decode(lists(&format!("\"{}\",", "x".repeat(1 << 10))).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn settings_of_ten_thousand_indices_are_not_too_much() {
+        let settings: Map<String, Value> = (0..10_000)
+            .map(|n| {
+                let analyzers: Map<String, Value> = (0..8)
+                    .map(|a| (format!("analyzer-{a}"), serde_json::json!({"type": "custom", "tokenizer": "standard"})))
+                    .collect();
+                let index = serde_json::json!({"number_of_shards": "5", "number_of_replicas": "1", "uuid": "dXNlcjpwYXNzLXdvcmQ",
+                    "creation_date": "1514764800000", "provided_name": format!("logs-{n}"), "version": {"created": "5050299"},
+                    "analysis": {"analyzer": analyzers}});
+                (format!("logs-{n}"), serde_json::json!({"settings": {"index": index}}))
+            })
+            .collect();
+        let text = serde_json::to_vec(&settings).unwrap();
+        assert_eq!(decode(&text), Ok(Value::Object(settings)));
     }
 }

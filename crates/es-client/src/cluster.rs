@@ -1,14 +1,16 @@
 //! A cluster that is talked to, one request at a time.
 
-use crate::answer;
+use crate::answer::{self, Undecodable};
 use crate::auth::Door;
 use crate::catalogue::Flavour;
 use crate::config::{Auth, Config};
 use crate::error::{CallError, ServerError};
 use crate::path::Path;
+use crate::secrets::Secrets;
 use es_records::{ClusterId, Fault, Role};
 use serde_json::Value;
 use std::cell::{Cell, OnceCell};
+use std::io::ErrorKind;
 use std::time::{Duration, SystemTime};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
@@ -225,7 +227,7 @@ impl Cluster {
     /// # Errors
     /// The last answer.
     pub fn get(&self, path: &Path) -> Result<Value, CallError> {
-        self.patient(Method::Get, path, None)
+        self.patient(Method::Get, path, None, RETRIES)
     }
 
     /// A POST that only reads (`_refresh`, `_search`): sent again like a GET.
@@ -233,7 +235,7 @@ impl Cluster {
     /// # Errors
     /// The last answer.
     pub fn read(&self, path: &Path, body: Option<&Value>) -> Result<Value, CallError> {
-        self.patient(Method::Post, path, body)
+        self.patient(Method::Post, path, body, RETRIES)
     }
 
     /// Reads once, for whoever polls anyway.
@@ -257,7 +259,15 @@ impl Cluster {
     /// # Errors
     /// The last answer: a refusal, if the server is as it should be.
     pub fn attempt(&self, method: Method, path: &Path, body: &Value) -> Result<Value, CallError> {
-        self.patient(method, path, Some(body))
+        self.patient(method, path, Some(body), RETRIES)
+    }
+
+    /// A write that is the same however often it is done, as a setting is: sent again once.
+    ///
+    /// # Errors
+    /// The last answer.
+    pub fn set(&self, method: Method, path: &Path, body: &Value) -> Result<Value, CallError> {
+        self.patient(method, path, Some(body), 1)
     }
 
     /// What a write would be, as a `request` record: `--dry-run` prints it, and es-sign-request takes it.
@@ -272,11 +282,11 @@ impl Cluster {
         })
     }
 
-    fn patient(&self, method: Method, path: &Path, body: Option<&Value>) -> Result<Value, CallError> {
+    fn patient(&self, method: Method, path: &Path, body: Option<&Value>, retries: u32) -> Result<Value, CallError> {
         let mut tried = 0;
         loop {
             match self.send(method, path, body) {
-                Err(error) if error.may_pass() && tried < RETRIES && error.retry_after() <= LONGEST_REST => {
+                Err(error) if error.may_pass() && tried < retries && error.retry_after() <= LONGEST_REST => {
                     tried += 1;
                     self.retries.set(self.retries.get() + 1);
                     // Full jitter below 0.2, 0.4, 0.8, 1.6 s: many tools at once do not knock in step. It comes on top of what
@@ -333,7 +343,7 @@ impl Cluster {
             headers.push(("content-type".to_string(), "application/json".to_string()));
         }
         let added = self.door.headers(method.as_str(), &url, &bytes, &headers).map_err(CallError::Fault)?;
-        let secrets = secrets(&added);
+        let secrets = Secrets::of(&added);
         headers.extend(added);
         let mut request = ureq::http::Request::builder().method(method.as_str()).uri(&url);
         for (name, value) in &headers {
@@ -364,54 +374,35 @@ impl Cluster {
         let retry_after =
             answer.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok());
         let bytes = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec().map_err(lost)?;
-        let bytes = without(&secrets, bytes);
         // 408 is _cluster/health that timed out, with a whole answer in the body.
-        if status >= 400 && status != 408 {
+        let refused = |error| {
             let server = self.identity.get().map(Flavour::of);
-            return Err(CallError::Server(ServerError { server, retry_after, ..ServerError::decode(status, &bytes) }));
+            Err(CallError::Server(ServerError { server, retry_after, ..error }))
+        };
+        if status >= 400 && status != 408 {
+            return refused(ServerError::decode_without(&secrets, status, &bytes));
         }
-        match answer::decode(&bytes) {
-            Ok(json) => Ok(json),
+        match answer::decode(&bytes, &secrets) {
+            Ok(json) => match ServerError::within(&secrets, status, &json) {
+                Some(error) => refused(error),
+                None => Ok(json),
+            },
             // A connection closed too early looks like the end of the answer: only the JSON tells.
-            Err(error) if error.is_eof() => Err(CallError::Lost { why: "the answer was cut short".into(), sent: true }),
-            Err(error) => Err(CallError::Unusable(format!("HTTP {status}: the answer is not JSON: {error}"))),
+            Err(Undecodable::Cut) => Err(CallError::Lost { why: "the answer was cut short".into(), sent: true }),
+            Err(Undecodable::TooLarge(most)) => {
+                Err(CallError::Unusable(format!("the answer is larger than {most} bytes of memory")))
+            }
+            Err(Undecodable::Wrong(why)) => {
+                Err(CallError::Unusable(format!("HTTP {status}: the answer is not JSON: {}", secrets.without(&why))))
+            }
         }
     }
-}
-
-/// What of the headers that let a request in no message may show: their values, and the parts that are secret by themselves.
-fn secrets(headers: &[(String, String)]) -> Vec<String> {
-    use base64::Engine as _;
-    let mut all = Vec::new();
-    for (_, value) in headers {
-        all.push(value.clone());
-        let (scheme, rest) = value.split_once(' ').unwrap_or_default();
-        all.push(rest.to_string());
-        if scheme == "Basic"
-            && let Ok(pair) = base64::engine::general_purpose::STANDARD.decode(rest)
-            && let Some((_, password)) = String::from_utf8_lossy(&pair).split_once(':')
-        {
-            all.push(password.to_string());
-        }
-    }
-    // A shorter one is in any text.
-    all.retain(|secret| secret.len() >= 6);
-    all
-}
-
-/// An answer without these: some proxies say back what they were sent, and so does Amazon's complaint about a signature.
-fn without(secrets: &[String], bytes: Vec<u8>) -> Vec<u8> {
-    let text = String::from_utf8_lossy(&bytes);
-    if !secrets.iter().any(|secret| text.contains(secret)) {
-        return bytes;
-    }
-    secrets.iter().fold(text.into_owned(), |text, secret| text.replace(secret, "(redacted)")).into_bytes()
 }
 
 /// What a failed exchange means: most may pass, TLS and oversized answers will not.
 fn lost(error: ureq::Error) -> CallError {
     use ureq::Error as E;
-    let refused = |e: &std::io::Error| e.kind() == std::io::ErrorKind::ConnectionRefused;
+    let refused = |e: &std::io::Error| e.kind() == ErrorKind::ConnectionRefused;
     match error {
         E::Io(e) if refused(&e) => CallError::Lost { why: "connection refused".into(), sent: false },
         E::ConnectionFailed | E::HostNotFound => CallError::Lost { why: error.to_string(), sent: false },
@@ -419,9 +410,11 @@ fn lost(error: ureq::Error) -> CallError {
             CallError::Lost { why: "no connection in time".into(), sent: false }
         }
         E::Timeout(_) => CallError::Lost { why: "no answer in time".into(), sent: true },
-        E::Io(e) if e.kind() == std::io::ErrorKind::InvalidData => CallError::Unusable(format!("TLS: {e}")),
+        E::Io(e) if e.kind() == ErrorKind::InvalidData => CallError::Unusable(format!("TLS: {e}")),
         E::Io(e) => CallError::Lost { why: e.to_string(), sent: true },
         E::Protocol(e) => CallError::Lost { why: format!("not a whole HTTP answer: {e}"), sent: true },
+        // A stream that is whole and no gzip is wrong for good; anything else is about what lies below it, as without gzip.
+        E::Decompress(_, e) if !matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData) => lost(E::Io(e)),
         E::BodyExceedsLimit(limit) => CallError::Unusable(format!("the answer is larger than {limit} bytes")),
         other => CallError::Unusable(other.to_string()),
     }
@@ -445,22 +438,4 @@ fn pem(file: &std::path::Path, bytes: &[u8]) -> Result<Vec<Certificate<'static>>
         return Err(wrong("no certificate in it (PEM is expected)".into()));
     }
     Ok(certificates)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn headers_that_are_said_back_are_taken_out_and_all_else_stays() {
-        // user:pass-word
-        let header = |value: &str| vec![("authorization".to_string(), value.to_string())];
-        let secrets = secrets(&header("Basic dXNlcjpwYXNzLXdvcmQ="));
-        let said = b"authorization: Basic dXNlcjpwYXNzLXdvcmQ=; again dXNlcjpwYXNzLXdvcmQ=, pass-word; x-y: z".to_vec();
-        let left = "authorization: (redacted); again (redacted), (redacted); x-y: z";
-        assert_eq!(String::from_utf8(without(&secrets, said)).unwrap(), left);
-        let other = b"no UTF-8: \xff".to_vec();
-        assert_eq!(without(&secrets, other.clone()), other);
-        assert_eq!(self::secrets(&header("Bearer abc")), ["Bearer abc"], "a short one is in any text");
-    }
 }

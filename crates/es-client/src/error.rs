@@ -2,7 +2,9 @@
 //!
 //! `error` may be an object, a string, or missing (the AWS gateway says `message` or `Message`).
 
+use crate::answer;
 use crate::catalogue::{About, CATALOGUE, Class, Entry, Flavour};
+use crate::secrets::Secrets;
 use es_records::{Exit, Fault};
 use serde_json::Value;
 
@@ -62,7 +64,40 @@ impl ServerError {
     /// Decodes an answer of status 400 or higher.
     #[must_use]
     pub fn decode(status: u16, body: &[u8]) -> Self {
-        let json: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+        Self::decode_without(&Secrets::default(), status, body)
+    }
+
+    /// The same, without the secrets that the server may say back.
+    pub(crate) fn decode_without(secrets: &Secrets, status: u16, body: &[u8]) -> Self {
+        let json = answer::decode(body, secrets).unwrap_or_default();
+        let mut error = Self::of(status, &json);
+        if json.is_null() {
+            error.reason = short(&secrets.without(&plain(body)));
+        }
+        error.hide(secrets);
+        error
+    }
+
+    /// What an answer of status 200 says in truth, where it is a refusal. An index or a repository may be called `error`: none of
+    /// them has a reason.
+    pub(crate) fn within(secrets: &Secrets, status: u16, answer: &Value) -> Option<Self> {
+        let error = answer.get("error")?;
+        if !error["type"].is_string() || error.get("reason").is_none() {
+            return None;
+        }
+        let status = answer["status"].as_u64().and_then(|said| said.try_into().ok()).unwrap_or(status);
+        let mut error = Self::of(status, answer);
+        error.hide(secrets);
+        Some(error)
+    }
+
+    fn hide(&mut self, secrets: &Secrets) {
+        for text in [&mut self.kind, &mut self.reason].into_iter().chain(&mut self.cause).chain(&mut self.causes) {
+            secrets.hide(text);
+        }
+    }
+
+    fn of(status: u16, json: &Value) -> Self {
         let text = |v: &Value| v.as_str().map(str::to_string);
         let error = &json["error"];
         let mut causes = Vec::new();
@@ -77,8 +112,7 @@ impl ServerError {
             .or_else(|| text(error))
             .or_else(|| text(&json["message"]))
             .or_else(|| text(&json["Message"]))
-            .or_else(|| (!json.is_null()).then(|| short(&json.to_string())))
-            .unwrap_or_else(|| short(&plain(body)));
+            .unwrap_or_else(|| short(&json.to_string()));
         Self {
             status,
             kind: text(&error["type"]).unwrap_or_default(),
@@ -102,12 +136,14 @@ impl ServerError {
         CATALOGUE.iter().find(|entry| entry.fits(self))
     }
 
-    /// What to do about it. What is not known is fatal, but for 401 and 403.
+    /// What to do about it. What is not known is fatal, but for 401 and 403, and 429, which says that it passes: a full disk, of
+    /// which it does not, is known.
     #[must_use]
     pub fn class(&self) -> Class {
         match self.entry() {
             Some(entry) => entry.class,
             None if matches!(self.status, 401 | 403) => Class::NotAllowed,
+            None if self.status == 429 => Class::Retry,
             None => Class::Fatal,
         }
     }
@@ -310,5 +346,11 @@ mod tests {
     fn a_full_disk_at_429_is_not_retried() {
         let body = r#"{"error":{"type":"cluster_block_exception","reason":"index [a] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block];"},"status":429}"#;
         assert_eq!(of(429, body).class(), Class::Fatal);
+    }
+
+    #[test]
+    fn what_nobody_knows_at_429_is_to_be_tried_again() {
+        let error = of(429, r#"{"error":{"type":"of_a_later_version_exception","reason":"not now"},"status":429}"#);
+        assert_eq!((error.entry().is_none(), error.exit()), (true, Exit::TryAgain));
     }
 }

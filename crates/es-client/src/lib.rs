@@ -11,6 +11,7 @@ mod config;
 mod error;
 mod indices;
 mod path;
+mod secrets;
 
 pub use answer::excerpt;
 pub use catalogue::Class;

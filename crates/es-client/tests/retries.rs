@@ -6,6 +6,7 @@ use es_records::Role;
 use es_testkit::stub::{Answer, Stub};
 use serde_json::{Value, json};
 use std::cell::RefCell;
+use std::io::Write as _;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,18 @@ fn cluster(stub: &Stub) -> (Cluster, Rc<RefCell<Vec<String>>>) {
     let ear = Rc::clone(&heard);
     let config = Config::of(Role::Source, Some(&stub.url()), None).unwrap();
     (Cluster::new(config, move |line| ear.borrow_mut().push(line.to_string())).unwrap(), heard)
+}
+
+/// An answer compressed by gzip: so many percent of it, after a head that promises the whole or none.
+fn gzipped(body: &str, percent: usize, promised: bool) -> Answer {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(body.as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    let length = if promised { format!("content-length: {}\r\n", packed.len()) } else { String::new() };
+    let mut answer =
+        format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n{length}connection: close\r\n\r\n").into_bytes();
+    answer.extend(&packed[..percent * packed.len() / 100]);
+    Answer::raw(answer)
 }
 
 fn path() -> Path {
@@ -127,5 +140,54 @@ fn who_polls_anyway_sends_nothing_again() {
     let (cluster, _) = cluster(&stub);
     assert!(cluster.look(&path()).unwrap_err().may_pass());
     assert_eq!((stub.count(), cluster.retries()), (1, 0));
+    drop(stub.finish());
+}
+
+#[test]
+fn a_cut_answer_is_lost_whether_it_was_compressed_or_not() {
+    let body = json!({"count": 12, "_shards": {"total": 5, "successful": 5, "failed": 0}}).to_string();
+    for promised in [true, false] {
+        for percent in [0, 5, 50, 95] {
+            let stub = Stub::start();
+            stub.on("GET", "/a/_count", gzipped(&body, percent, promised));
+            stub.on("GET", "/a/_count", gzipped(&body, 100, promised));
+            stub.on("PUT", "/a/_count", gzipped(&body, percent, promised));
+            let (cluster, _) = cluster(&stub);
+            let answer = cluster.get(&path());
+            assert!(answer.as_ref().is_ok_and(|a| a["count"] == 12), "{percent} % {promised}: {answer:?}");
+            assert_eq!(cluster.retries(), 1, "{percent} % {promised}");
+            let written = cluster.write(Method::Put, &path(), &Value::Null);
+            assert!(matches!(written, Err(CallError::Lost { sent: true, .. })), "{percent} % {promised}: {written:?}");
+            drop(stub.finish());
+        }
+    }
+}
+
+#[test]
+fn a_compressed_answer_that_is_whole_and_wrong_is_of_no_use() {
+    let stub = Stub::start();
+    let head = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 24\r\n\r\n";
+    stub.on("GET", "/a/_count", Answer::raw(format!("{head}{{\"count\": 12, \"a\": true}}")));
+    let (cluster, _) = cluster(&stub);
+    assert!(matches!(cluster.get(&path()), Err(CallError::Unusable(_))));
+    assert_eq!((stub.count(), cluster.retries()), (1, 0));
+    drop(stub.finish());
+}
+
+#[test]
+fn a_refusal_in_an_answer_of_200_is_a_refusal() {
+    let stub = Stub::start();
+    let refusal = json!({"error": {"type": "repository_exception", "reason": "[r] could not read"}, "status": 500});
+    stub.on("GET", "/a/_count", Answer::json(200, &refusal));
+    // A repository of this name is none.
+    let named = json!({"error": {"type": "fs", "settings": {"location": "/x"}}});
+    stub.on("GET", "/a/_count", Answer::json(200, &named));
+    let (cluster, _) = cluster(&stub);
+    let Err(CallError::Server(error)) = cluster.get(&path()) else { panic!("it is a refusal") };
+    assert_eq!(
+        (error.status, error.kind.as_str(), error.reason.as_str()),
+        (500, "repository_exception", "[r] could not read")
+    );
+    assert_eq!(cluster.get(&path()).unwrap(), named);
     drop(stub.finish());
 }

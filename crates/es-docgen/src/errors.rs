@@ -17,13 +17,14 @@ type Seen = BTreeMap<&'static str, BTreeMap<String, BTreeSet<u16>>>;
 /// # Errors
 /// Where the recorded answers cannot be read.
 pub fn page(answers: &Path) -> Result<String, Fault> {
-    let mut count = 0;
-    let seen = seen(answers, &mut count)?;
+    let mut counted = Counted::default();
+    let seen = seen(answers, &mut counted)?;
+    let Counted { all, recorded } = counted;
     let mut text = format!(
         "# What servers refuse, and what it means\n\n\
          Each refusal is looked up here by `error.type`, its words and the words of its causes; the first row that fits counts.\n\
          HTTP status never decides alone: it stands beside the servers only to show what they do. Made by `es-docgen --write`\n\
-         from the catalogue of es-client and {count} refusals that were recorded from real servers (`make record-errors`); those of\n\
+         from the catalogue of es-client and {all} refusals. {recorded} of them were recorded from real servers (`make record-errors`); those of\n\
          `amazon` are quoted from the service's documentation, or are pages of common gateways. A row without servers rests on the reports of others.\n\n\
          | class | exit | what the tools do |\n|---|---|---|\n\
          | retry | 75 | reads are sent again a few times; a write is looked for first |\n\
@@ -31,7 +32,7 @@ pub fn page(answers: &Path) -> Result<String, Fault> {
          | adopt | | what is there is compared with what was asked for, and taken if it is the same |\n\
          | user error | 3 | one line, and what to do |\n\
          | not allowed | 4 | the same; an expired token is renewed once |\n\
-         | fatal | 3 | the same; so is everything that no row fits |\n",
+         | fatal | 3 | the same; so is everything that no row fits, but for 401 and 403 (not allowed) and 429 (retry) |\n",
     );
     for entry in CATALOGUE {
         text.push_str(&format!("\n## {}\n\n{}: {}.\n", entry.name, entry.class.word(), entry.cause));
@@ -75,7 +76,15 @@ fn fits(entry: &Entry) -> String {
     text
 }
 
-fn seen(answers: &Path, count: &mut usize) -> Result<Seen, Fault> {
+/// How many refusals there are.
+#[derive(Default)]
+struct Counted {
+    all: usize,
+    /// From real servers.
+    recorded: usize,
+}
+
+fn seen(answers: &Path, counted: &mut Counted) -> Result<Seen, Fault> {
     let failed = |error: &dyn std::fmt::Display| Fault::failed(format!("{}: {error}", answers.display()));
     let mut seen = Seen::new();
     for file in fs::read_dir(answers).map_err(|e| failed(&e))? {
@@ -96,7 +105,8 @@ fn seen(answers: &Path, count: &mut usize) -> Result<Seen, Fault> {
                 continue;
             }
             // What Amazon's documentation says was not recorded from a server.
-            *count += usize::from(server.is_some());
+            counted.all += 1;
+            counted.recorded += usize::from(server.is_some());
             let body = line["body"].as_str().map_or_else(|| line["body"].to_string(), str::to_string);
             let error = ServerError { server, ..ServerError::decode(status, body.as_bytes()) };
             if let Some(entry) = error.entry() {

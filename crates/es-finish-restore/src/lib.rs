@@ -163,15 +163,11 @@ fn finish(args: &Args, target: &Cluster, restore: &mut Restore, io: &mut Io) -> 
     Ok(())
 }
 
-/// Setting a value is the same however often it is done: sent again once when the answer is lost.
+/// Setting a value is the same however often it is done.
 fn put(target: &Cluster, list: &str, key: &str, value: &Value) -> Result<(), Fault> {
     let path = Path::of([list, "_settings"]);
     let body = json!({ key: value });
-    let mut answer = target.write(Method::Put, &path, &body);
-    if answer.as_ref().is_err_and(es_client::CallError::may_pass) {
-        answer = target.write(Method::Put, &path, &body);
-    }
-    match answer {
+    match target.set(Method::Put, &path, &body) {
         Ok(answer) if answer["acknowledged"] == true => Ok(()),
         Ok(answer) => Err(Fault::failed(format!("{key} = {value}: not acknowledged: {}", excerpt(&answer)))),
         Err(error) => Err(error.fault(&format!("{key} = {value}"))),

@@ -144,6 +144,8 @@ fn a_lost_answer_to_a_setting_is_sent_again() {
     let output = finish(&restored(&stub.url())).run();
     output.exit(0).stderr("");
     assert_eq!(output.json_lines().len(), 1);
+    let steps = output.json_lines()[0]["steps"].clone();
+    assert_eq!(steps.as_array().unwrap().last().unwrap()["retries"], 1);
     assert_eq!(stub.finish().len(), 7);
 }
 

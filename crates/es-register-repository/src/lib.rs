@@ -5,7 +5,7 @@
 
 use clap::{Args as ClapArgs, ValueHint};
 use es_cli::{Exit, Fault, Io};
-use es_client::{CallError, Cluster, ClusterArgs, ENVIRONMENT, Method, Path};
+use es_client::{CallError, Cluster, ClusterArgs, ENVIRONMENT, Method, Path, excerpt};
 use es_records::{Record, Repository, Role};
 use serde_json::{Map, Value, json};
 
@@ -344,14 +344,20 @@ fn put(
 fn readable(cluster: &Cluster, name: &str, what: &str) -> Result<usize, Fault> {
     let answer =
         cluster.get(&Path::of(["_snapshot", name, "_all"])).map_err(|e| e.fault(&format!("{what}: reading it")))?;
-    Ok(answer["snapshots"].as_array().map_or(0, Vec::len))
+    let snapshots = answer["snapshots"].as_array();
+    snapshots.map(Vec::len).ok_or_else(|| strange(&answer, what, "snapshots"))
+}
+
+/// An answer that is none: it lists nothing of what was asked for.
+fn strange(answer: &Value, what: &str, wanted: &str) -> Fault {
+    Fault::failed(format!("{what}: the answer lists no {wanted}: {}", excerpt(answer)))
 }
 
 /// Asks every node whether it reaches the repository; their names.
 fn verify(cluster: &Cluster, name: &str, readonly: bool, what: &str) -> Result<Vec<String>, Fault> {
     let answer = cluster.read(&Path::of(["_snapshot", name, "_verify"]), None);
     let answer = answer.map_err(|e| e.fault(&format!("{what}: verifying it")))?;
-    let nodes = answer["nodes"].as_object().cloned().unwrap_or_default();
+    let nodes = answer["nodes"].as_object().ok_or_else(|| strange(&answer, what, "nodes"))?;
     let mut names: Vec<String> =
         nodes.iter().map(|(id, node)| node["name"].as_str().unwrap_or(id).to_string()).collect();
     names.sort();
@@ -365,7 +371,7 @@ fn list(cluster: &Cluster, io: &mut Io) -> anyhow::Result<Exit> {
     let identity = cluster.identity()?.clone();
     let what = format!("repositories of the {} cluster", cluster.role());
     let all = cluster.get(&Path::of(["_snapshot"])).map_err(|e| e.fault(&what))?;
-    for (name, entry) in all.as_object().into_iter().flatten() {
+    for (name, entry) in all.as_object().ok_or_else(|| strange(&all, &what, "repositories"))? {
         let (repository_type, settings) = decode(entry);
         let cluster = Some(identity.clone());
         let record =

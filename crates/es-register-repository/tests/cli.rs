@@ -238,6 +238,60 @@ fn the_list_has_every_registration() {
 }
 
 #[test]
+fn an_answer_that_lists_nothing_of_what_was_asked_for_is_a_failure() {
+    let refusal = json!({"error": {"type": "repository_exception", "reason": "[move] could not read"}, "status": 500});
+    for (strange, words) in
+        [(json!([]), "lists no repositories: []"), (refusal.clone(), "repository_exception: [move] could not")]
+    {
+        let stub = Stub::start();
+        stub.root(SOURCE).on("GET", "/_snapshot", Answer::json(200, &strange));
+        tool(NAME).url(stub.url()).arg("--list").run().exit(3).stdout("").stderr_contains(words);
+        drop(stub.finish());
+    }
+    for (strange, words) in [(json!({}), "lists no nodes: {}"), (refusal, "repository_exception: [move] could not")] {
+        let stub = Stub::start();
+        stub.root(SOURCE).on("GET", "/_snapshot/move", answer("elasticsearch-5.5.2/repository").repeat()).on(
+            "POST",
+            "/_snapshot/move/_verify",
+            Answer::json(200, &strange),
+        );
+        register(&stub).run().exit(3).stdout("").stderr_contains(words);
+        drop(stub.finish());
+    }
+}
+
+#[test]
+fn an_answer_of_very_many_values_is_refused_before_it_fills_the_memory() {
+    for item in ["0,", "[[0]],", "{\"a\":0},", "\"a\","] {
+        let stub = Stub::start();
+        let body = format!("[{}0]", item.repeat((60 << 20) / item.len()));
+        stub.on("GET", "/", Answer::text(200, &body));
+        let output = tool(NAME).url(stub.url()).arg("--list").run();
+        output.exit(3).stdout("").stderr_contains("the answer is larger than 268435456 bytes of memory");
+        assert!(output.peak_bytes() < 320 << 20, "{item}: {} bytes", output.peak_bytes());
+        drop(stub.finish());
+    }
+}
+
+#[test]
+fn credentials_that_a_server_says_back_are_in_no_message() {
+    for password in [r#"pa"ss\word"#, "ab1"] {
+        let stub = Stub::start();
+        let reason = format!("user [mover] with password {password} is not known");
+        let refusal = json!({"error": {"type": "security_exception", "reason": reason}, "status": 401});
+        stub.on("GET", "/", Answer::json(401, &refusal));
+        let output = tool(NAME)
+            .url(stub.url())
+            .arg("--list")
+            .env("ES_SOURCE_USERNAME", "mover")
+            .env("ES_SOURCE_PASSWORD", password)
+            .run();
+        output.exit(4).stdout("").stderr_contains("user [mover] with password (redacted) is not known");
+        drop(stub.finish());
+    }
+}
+
+#[test]
 fn a_reader_that_has_gone_changes_no_verdict_and_a_full_disk_does() {
     for (full, code) in [(false, 0), (true, 3)] {
         let stub = Stub::start();

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rustix::net::sockopt::set_socket_linger;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::json;
@@ -32,6 +34,8 @@ pub enum Spoil {
     CutHead,
     /// The server acts, and its answer ends in the middle of the body.
     CutBody,
+    /// The same, where the body is compressed by gzip, as most servers send it.
+    CutGzip,
     /// The server acts, and its answer comes a byte at a time with this pause between.
     Slow(Duration),
     /// The server acts, and the body of its answer is changed.
@@ -183,12 +187,19 @@ fn serve(
         answer.get(9..12).and_then(|status| std::str::from_utf8(status).ok()?.parse().ok()).unwrap_or_default();
     lock(state).statuses.push(status);
     let out = reader.get_mut();
-    let head = answer.windows(4).position(|end| end == b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
+    let head = end_of_head(&answer);
     match spoil {
         Some(Spoil::After) => {}
         Some(Spoil::ResetAfter) => set_socket_linger(tcp, Some(Duration::ZERO))?,
         Some(Spoil::CutHead) => out.write_all(&answer[..head / 2])?,
-        Some(Spoil::CutBody) => out.write_all(&answer[..head + (answer.len() - head) / 2])?,
+        Some(Spoil::CutBody) => out.write_all(half_of_body(&answer))?,
+        Some(Spoil::CutGzip) => {
+            let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+            packed.write_all(&answer[head..])?;
+            let encoding = ("content-encoding".to_owned(), "gzip".to_owned());
+            let answer = whole(status, &[encoding], &packed.finish()?);
+            out.write_all(half_of_body(&answer))?;
+        }
         Some(Spoil::Slow(pause)) => slowly(tcp, out, &answer, pause)?,
         Some(Spoil::Edit(edit)) => {
             let body = edit(&String::from_utf8_lossy(&answer[head..]));
@@ -197,6 +208,14 @@ fn serve(
         _ => out.write_all(&answer)?,
     }
     Ok(())
+}
+
+fn end_of_head(answer: &[u8]) -> usize {
+    answer.windows(4).position(|end| end == b"\r\n\r\n").map_or(answer.len(), |at| at + 4)
+}
+
+fn half_of_body(answer: &[u8]) -> &[u8] {
+    &answer[..usize::midpoint(end_of_head(answer), answer.len())]
 }
 
 fn slowly(tcp: &TcpStream, out: &mut impl Write, answer: &[u8], pause: Duration) -> io::Result<()> {

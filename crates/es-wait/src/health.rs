@@ -1,8 +1,8 @@
 //! What `_cluster/health` says of some indices, and why a shard of theirs is not started.
 
 use crate::{Ended, Pace, Wanted};
-use es_cli::{Fault, Io};
-use es_client::{CallError, Cluster, Path, batches};
+use es_cli::{Exit, Fault, Io};
+use es_client::{CallError, Cluster, Path, ServerError, batches};
 use es_records::{Health, Record};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -70,6 +70,60 @@ pub(crate) struct Explanation {
     pub(crate) hopeless: bool,
     /// Only that there are not enough nodes: a copy is on each already.
     pub(crate) too_few_nodes: bool,
+    /// The question was refused: nothing is known.
+    pub(crate) refusal: Option<Fault>,
+}
+
+/// What does not move, and of which nobody says why.
+#[derive(Debug, Default)]
+pub(crate) struct Stall {
+    since: Option<Duration>,
+    seen: Vec<IndexHealth>,
+    warned: bool,
+}
+
+impl Stall {
+    /// Takes a look at these indices. `silent` is why it is not known what keeps one of them, if one is not as wanted: then the
+    /// wait ends, unless something changes in time.
+    ///
+    /// # Errors
+    /// `silent`, once nothing has moved for as long as the patience lasts.
+    pub(crate) fn look(
+        &mut self,
+        pace: &Pace,
+        io: &mut Io,
+        indices: Vec<IndexHealth>,
+        silent: Option<Fault>,
+    ) -> Result<(), Fault> {
+        let Some(fault) = silent.filter(|_| indices.iter().all(|health| health.moving == 0)) else {
+            self.since = None;
+            return Ok(());
+        };
+        if indices != self.seen {
+            (self.seen, self.since) = (indices, None);
+        }
+        let since = *self.since.get_or_insert(io.elapsed());
+        let patience = es_cli::human_duration(pace.patience());
+        if !self.warned && fault.exit == Exit::NotAllowed {
+            io.warn(&format!("{fault}; the wait ends when nothing moves for {patience}"));
+            self.warned = true;
+        }
+        if io.elapsed().saturating_sub(since) < pace.patience() {
+            return Ok(());
+        }
+        Err(Fault { message: format!("nothing moved for {patience}: {}", fault.message), ..fault })
+    }
+}
+
+/// Why it is not known what keeps an index that does not move.
+pub(crate) fn silence(index: &str, why: Option<&Explanation>) -> Option<Fault> {
+    match why {
+        Some(why) => why.refusal.clone(),
+        None => Some(
+            Fault::failed(format!("index {index:?} is not as wanted, and the cluster does not say what keeps it"))
+                .hint("look at _cluster/health and _cluster/allocation/explain; the work may go on"),
+        ),
+    }
 }
 
 /// Asks why a shard of an index is not started: a primary first, else a replica. None where all are.
@@ -86,11 +140,23 @@ pub(crate) fn explain(cluster: &Cluster, index: &str) -> Result<Option<Explanati
     let body = json!({"index": index, "shard": shard, "primary": primary.is_some()});
     let answer = match cluster.read(&Path::of(["_cluster", "allocation", "explain"]), Some(&body)) {
         Ok(answer) => answer,
-        // It got assigned in between (400), or the service does not allow the question (401, 403).
-        Err(CallError::Server(_)) => return Ok(None),
+        // It got assigned in between.
+        Err(CallError::Server(error)) if error.status == 400 => return Ok(None),
+        Err(CallError::Server(error)) => return Ok(Some(unread(index, &error))),
         Err(error) => return Err(error),
     };
     Ok(decode(&answer))
+}
+
+fn unread(index: &str, error: &ServerError) -> Explanation {
+    let mut fault = error.fault(&format!("what keeps a shard of {index:?} may not be read"));
+    if fault.exit == Exit::NotAllowed {
+        fault = fault.hint(
+            "_cluster/allocation/explain needs the cluster privilege monitor (OpenSearch: cluster:monitor/allocation/explain); \
+             the work may go on, and the same command waits again",
+        );
+    }
+    Explanation { text: String::new(), hopeless: false, too_few_nodes: false, refusal: Some(fault) }
 }
 
 fn decode(answer: &Value) -> Option<Explanation> {
@@ -121,7 +187,7 @@ fn decode(answer: &Value) -> Option<Explanation> {
         }
     }
     let hopeless = matches!(decision.as_str(), "no" | "no_valid_shard_copy" | "no_attempt");
-    Some(Explanation { text, hopeless, too_few_nodes: hopeless && nodes > 0 && copies == nodes })
+    Some(Explanation { text, hopeless, too_few_nodes: hopeless && nodes > 0 && copies == nodes, refusal: None })
 }
 
 /// Whether an index is as wanted. `stuck` is the explanation, where something of it is not started.
@@ -151,6 +217,7 @@ pub(crate) fn wait(
     let what = "health".to_string();
     record.cluster = Some(cluster.identity()?.clone());
     let mut hopeless = 0;
+    let mut stall = Stall::default();
     pace.restart(io);
     loop {
         let indices = record.indices.clone();
@@ -168,6 +235,7 @@ pub(crate) fn wait(
         };
         let mine: Vec<(&String, &IndexHealth)> = seen.iter().filter(|(name, _)| chosen(name)).collect();
         let mut waiting = Vec::new();
+        let mut silent = None;
         for (name, health) in &mine {
             if reached(health, wanted, None) {
                 continue;
@@ -178,6 +246,7 @@ pub(crate) fn wait(
                 None
             };
             if !reached(health, wanted, stuck.as_ref()) {
+                silent = silent.or_else(|| silence(name, stuck.as_ref()));
                 waiting.push(((*name).clone(), stuck));
             }
         }
@@ -192,6 +261,8 @@ pub(crate) fn wait(
             let fault = Fault::no(format!("a shard cannot be allocated: {}", stuck.join("; ")));
             return Ok((Record::Health(record), Some(fault)));
         }
+        let looked = mine.iter().map(|(_, health)| (*health).clone()).collect();
+        stall.look(pace, io, looked, silent).map_err(|f| f.context(&what))?;
         if io.shows_progress() {
             let (done, all) = (mine.len() - waiting.len(), mine.len());
             let status = record.status.clone().unwrap_or_default();

@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long, value_name = "DURATION", value_parser = es_cli::duration)]
     interval: Option<Duration>,
 
-    /// Go on looking this long when the cluster does not answer (then exit 75)
+    /// Go on looking this long when the cluster does not answer (then exit 75), or nothing moves and it does not say why
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = es_cli::duration)]
     patience: Duration,
 
@@ -136,7 +136,7 @@ fn wait(
         other => (other, None),
     };
     io.end_meter();
-    let step = io.step(cluster.requests(), cluster.retries());
+    let step = io.step(cluster.requests(), cluster.retries() + pace.repeated());
     match &mut record {
         Record::Snapshot(r) => r.steps.push(step),
         Record::Restore(r) => r.steps.push(step),

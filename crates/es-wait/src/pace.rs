@@ -16,11 +16,22 @@ pub(crate) struct Pace {
     timeout: Option<Duration>,
     began: Duration,
     lost_since: Option<Duration>,
+    repeated: u64,
 }
 
 impl Pace {
     pub(crate) fn new(interval: Option<Duration>, patience: Duration, timeout: Option<Duration>) -> Self {
-        Self { interval, patience, timeout, began: Duration::ZERO, lost_since: None }
+        Self { interval, patience, timeout, began: Duration::ZERO, lost_since: None, repeated: 0 }
+    }
+
+    /// How long a cluster may stay silent.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Looks that were made again because one was lost, so far.
+    pub(crate) fn repeated(&self) -> u64 {
+        self.repeated
     }
 
     /// Begins a new wait: quick looks first.
@@ -81,6 +92,7 @@ impl Pace {
             if io.elapsed().saturating_sub(since) >= patience {
                 return Err(fault);
             }
+            self.repeated += 1;
             io.note(&format!("{fault}; looking again"));
             self.rest(io)?;
             // Without an interval of the user's, a dead cluster is not asked 25 times a second.

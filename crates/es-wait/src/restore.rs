@@ -3,7 +3,7 @@
 //! Servers have no state for it: it is done when every index is there with its primaries started. Neither an answer of
 //! 200 to `_restore` nor an empty `_recovery` says anything.
 
-use crate::health::{AGREEING, APART, IndexHealth, explain, look, reached, worst};
+use crate::health::{AGREEING, APART, IndexHealth, Stall, explain, look, reached, silence, worst};
 use crate::{Ended, Pace, Wanted};
 use es_cli::{Fault, Io};
 use es_client::{CallError, Cluster, Path, batches};
@@ -29,6 +29,7 @@ pub(crate) fn wait(
     let targets: Vec<String> = restore.indices.iter().map(|i| i.target_index.clone()).collect();
     let (mut hopeless, mut absent) = (0, 0);
     let mut progress = io.shows_progress();
+    let mut stall = Stall::default();
     pace.restart(io);
     loop {
         let seen = pace.until(io, |_| look(cluster, &targets)).map_err(|f| f.context(&what))?;
@@ -41,6 +42,7 @@ pub(crate) fn wait(
         }
         let mut waiting = 0;
         let mut stuck = Vec::new();
+        let mut silent = None;
         let mut primary_stuck = false;
         // One explanation a look is enough: what keeps one shard keeps the others of its kind.
         let mut explained: Option<Option<crate::health::Explanation>> = None;
@@ -60,6 +62,7 @@ pub(crate) fn wait(
                 continue;
             }
             waiting += 1;
+            silent = silent.or_else(|| silence(target, why.as_ref()));
             if let Some(why) = why.filter(|w| w.hopeless) {
                 primary_stuck |= !health.has_primaries();
                 stuck.push(why.text);
@@ -79,6 +82,8 @@ pub(crate) fn wait(
             };
             return Ok(failed(restore, &what, stuck, hint));
         }
+        let looked = targets.iter().filter_map(|target| seen.get(target).cloned()).collect();
+        stall.look(pace, io, looked, silent).map_err(|f| f.context(&what))?;
         if progress {
             progress = show(cluster, &targets, &restore, &title, io);
         }

@@ -231,6 +231,7 @@ fn lost_looks_are_only_that() {
     let output = wait(&accepted(&stub)).run();
     output.exit(0).stderr("");
     assert_eq!(output.json_lines()[0]["state"], "SUCCESS");
+    assert_eq!(output.json_lines()[0]["steps"][0]["retries"], 2);
     assert_eq!(stub.finish().len(), 4);
 }
 
@@ -394,4 +395,70 @@ fn a_snapshot_whose_file_is_gone_is_damage_and_its_name_is_not_free() {
     stub.root(SOURCE).on("GET", "/_snapshot/move/day1", Answer::json(404, &gone));
     wait(&accepted(&stub)).run().exit(3).stderr_contains("snap-x.dat").stderr_contains("clean-up or lifecycle rule");
     drop(stub.finish());
+}
+
+/// A restore of `stuck`, whose shard does not move and of which the cluster answers this when it is asked why.
+fn stuck(answered: Answer) -> es_testkit::tool::Output {
+    let shards = "/_cluster/health/stuck?level=shards&timeout=1s";
+    let stub = Stub::start();
+    stub.root(TARGET)
+        .on("GET", STUCK, answer("elasticsearch-6.1.2/stuck-health").repeat())
+        .on("GET", shards, answer("elasticsearch-6.1.2/stuck-health-shards").repeat())
+        .on("POST", "/_cluster/allocation/explain", answered.repeat());
+    let record = restoring(&stub, &["stuck"]).to_string();
+    let output = tool(NAME).args(["--interval", "20ms", "--patience", "300ms"]).stdin(record).run();
+    assert!(stub.finish().len() > 1 + 3 * 3, "more than a few looks");
+    output
+}
+
+#[test]
+fn a_shard_that_does_not_move_and_of_which_nobody_may_ask_why_ends_the_wait() {
+    let body = json!({"error": {"type": "security_exception", "reason": "action [cluster:monitor/allocation/explain] \
+        is unauthorized for user [mover]"}, "status": 403});
+    let output = stuck(Answer::json(403, &body));
+    output
+        .exit(4)
+        .stdout("")
+        .stderr_contains(
+            "es-wait: warning: what keeps a shard of \"stuck\" may not be read: HTTP 403 security_exception",
+        )
+        .stderr_contains("es-wait: restore of move/day1: nothing moved for 300ms: what keeps a shard of \"stuck\"")
+        .stderr_contains("hint: _cluster/allocation/explain needs the cluster privilege monitor");
+    assert_eq!(output.err().matches("warning: ").count(), 1, "{}", output.err());
+}
+
+#[test]
+fn a_shard_that_does_not_move_without_a_reason_ends_the_wait() {
+    stuck(Answer::json(200, &json!({}))).exit(3).stdout("").stderr_contains(
+        "nothing moved for 300ms: index \"stuck\" is not as wanted, and the cluster does not say what keeps it",
+    );
+}
+
+#[test]
+fn an_index_without_any_shard_ends_the_wait() {
+    let mut health = body("elasticsearch-6.1.2/stuck-health");
+    for key in ["number_of_shards", "unassigned_shards", "active_shards", "initializing_shards"] {
+        health["indices"]["stuck"][key] = json!(0);
+    }
+    let stub = Stub::start();
+    stub.root(TARGET).on("GET", STUCK, Answer::json(200, &health).repeat());
+    let record = restoring(&stub, &["stuck"]).to_string();
+    tool(NAME)
+        .args(["--interval", "20ms", "--patience", "300ms"])
+        .stdin(record)
+        .run()
+        .exit(3)
+        .stderr_contains("index \"stuck\" is not as wanted");
+    drop(stub.finish());
+}
+
+#[test]
+fn records_without_end_are_refused_before_they_fill_the_memory() {
+    let output = tool(NAME).stdin("{\"type\":\"health\"}\n".repeat(150_000)).run();
+    output
+        .exit(2)
+        .stdout("")
+        .stderr_contains("standard input, line 100001: more than 100000 records, or 134217728 bytes of them")
+        .stderr_contains("hint: give the tool a part of them at a time; nothing was done");
+    assert!(output.peak_bytes() < 128 << 20, "{} bytes", output.peak_bytes());
 }
