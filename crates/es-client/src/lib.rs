@@ -12,7 +12,7 @@ mod error;
 mod indices;
 mod path;
 
-pub use answer::excerpt;
+pub use answer::{excerpt, snapshot_named};
 pub use catalogue::Class;
 pub use cluster::{Cluster, Method};
 pub use config::{ClusterArgs, Config, ENVIRONMENT, PairArgs, UrlFlag};
