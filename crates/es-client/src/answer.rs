@@ -1,6 +1,9 @@
 //! Answers of a cluster as JSON values.
 
+use crate::CallError;
 use crate::secrets::Secrets;
+use es_records::{ShardFailure, Shards};
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::cell::Cell;
@@ -47,6 +50,30 @@ pub(crate) fn decode(bytes: &[u8], secrets: &Secrets) -> Result<Value, Undecodab
 #[must_use]
 pub fn excerpt(answer: &Value) -> String {
     crate::error::short(&answer.to_string())
+}
+
+/// The snapshot of this name in the answer to a look for it; none where the list is empty. An answer that is no such list, is
+/// about another snapshot, or calls one ended without saying how its shards fared proves nothing, not even that it is gone.
+///
+/// # Errors
+/// [`CallError::Unusable`] with what is wrong with the answer.
+pub fn snapshot_named(answer: &Value, name: &str) -> Result<Option<Value>, CallError> {
+    let unusable = |why: &str| Err(CallError::Unusable(format!("{why}: {}", excerpt(answer))));
+    let one = match answer["snapshots"].as_array().map(Vec::as_slice) {
+        None => return unusable("an answer without a list of snapshots"),
+        Some([]) => return Ok(None),
+        Some([one, ..]) => one,
+    };
+    let Some(state) = one["state"].as_str() else { return unusable("an answer without a snapshot's state") };
+    if one["snapshot"] != name {
+        return unusable("an answer about another snapshot");
+    }
+    let told = Shards::deserialize(&one["shards"]).is_ok()
+        && Option::<Vec<ShardFailure>>::deserialize(&one["failures"]).is_ok();
+    if matches!(state, "SUCCESS" | "PARTIAL") && !told {
+        return unusable("an answer that does not say how the shards fared");
+    }
+    Ok(Some(one.clone()))
 }
 
 /// Makes a value without a key that comes twice.
@@ -156,6 +183,28 @@ mod tests {
             assert!(why.contains("comes twice"), "{text}");
         }
         assert!(decode(br#"{"a":{"x":1},"b":{"x":1}}"#).is_ok());
+    }
+
+    #[test]
+    fn only_a_whole_answer_about_the_snapshot_that_was_asked_for_says_anything_of_it() {
+        let one = |snapshot: Value| snapshot_named(&serde_json::json!({"snapshots": [snapshot]}), "day1");
+        let shards = serde_json::json!({"total": 1, "failed": 0, "successful": 1});
+        let whole = serde_json::json!({"snapshot": "day1", "state": "SUCCESS", "shards": shards});
+        assert_eq!(one(whole.clone()), Ok(Some(whole.clone())));
+        assert_eq!(snapshot_named(&serde_json::json!({"snapshots": []}), "day1"), Ok(None));
+        for (key, strange) in [
+            ("snapshot", serde_json::json!("zzz")),
+            ("state", Value::Null),
+            ("shards", Value::Null),
+            ("shards", serde_json::json!({"total": "1", "failed": "0", "successful": "1"})),
+            ("shards", serde_json::json!({"total": -1, "failed": 0, "successful": -1})),
+            ("failures", serde_json::json!("none")),
+        ] {
+            let mut wrong = whole.clone();
+            wrong[key] = strange;
+            assert!(one(wrong.clone()).is_err(), "{wrong}");
+        }
+        assert!(one("x".into()).is_err() && snapshot_named(&Value::Null, "day1").is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod indices;
 mod path;
 mod secrets;
 
-pub use answer::excerpt;
+pub use answer::{excerpt, snapshot_named};
 pub use catalogue::Class;
 pub use cluster::{Cluster, Method};
 pub use config::{ClusterArgs, Config, ENVIRONMENT, PairArgs, UrlFlag};

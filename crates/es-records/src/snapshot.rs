@@ -63,6 +63,14 @@ pub struct Shards {
     pub extra: Extra,
 }
 
+impl Shards {
+    /// Whether there are any, and every one is done.
+    #[must_use]
+    pub fn are_all_there(&self) -> bool {
+        self.total > 0 && self.total == self.successful && self.failed == 0
+    }
+}
+
 /// Why a shard is not in the snapshot, in the server's words.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ShardFailure {
@@ -172,8 +180,8 @@ impl Snapshot {
     pub fn is_whole(&self) -> bool {
         self.state == State::Success
             && self.missing_indices.is_empty()
-            && self.shards.failed == 0
-            && self.shards.total == self.shards.successful
+            && self.failures.is_empty()
+            && self.shards.are_all_there()
             && !self.indices.is_empty()
     }
 }
@@ -202,5 +210,14 @@ mod tests {
     fn a_snapshot_of_nothing_is_not_whole() {
         let nothing = Snapshot { state: State::Success, ..Snapshot::default() };
         assert!(!nothing.is_whole());
+    }
+
+    #[test]
+    fn a_snapshot_with_a_failure_or_without_a_shard_is_not_whole() {
+        let shards = Shards { total: 1, successful: 1, ..Shards::default() };
+        let whole = Snapshot { state: State::Success, indices: vec!["a".into()], shards, ..Snapshot::default() };
+        assert!(whole.is_whole());
+        assert!(!Snapshot { failures: vec![ShardFailure::default()], ..whole.clone() }.is_whole());
+        assert!(!Snapshot { shards: Shards::default(), ..whole }.is_whole());
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{Ended, Pace, Wanted};
 use es_cli::{Exit, Fault, Io};
-use es_client::{CallError, Cluster, Path, ServerError, batches};
+use es_client::{CallError, Cluster, Path, Pattern, ServerError, batches, excerpt};
 use es_records::{Health, Record};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -38,11 +38,30 @@ impl IndexHealth {
     }
 }
 
-/// The health of each of these indices (all, if none are named); an index that does not exist is not in the answer.
-pub(crate) fn look(cluster: &Cluster, indices: &[String]) -> Result<BTreeMap<String, IndexHealth>, CallError> {
-    let mut found = BTreeMap::new();
+/// What one look showed.
+pub(crate) struct Look {
+    /// Of all that the look was at; a cluster without an index has one too.
+    pub(crate) status: String,
+    /// By name; an index that does not exist is not here.
+    pub(crate) indices: BTreeMap<String, IndexHealth>,
+}
+
+impl Look {
+    /// Reads an answer of `_cluster/health`; whatever is none is no health, and least of all a green one.
+    fn of(answer: &Value) -> Result<Self, CallError> {
+        match (answer["status"].as_str(), answer["indices"].as_object()) {
+            (Some(status), Some(indices)) => Ok(Self {
+                status: status.to_string(),
+                indices: indices.iter().map(|(name, value)| (name.clone(), IndexHealth::of(value))).collect(),
+            }),
+            _ => Err(CallError::Unusable(format!("an answer without a health: {}", excerpt(answer)))),
+        }
+    }
+}
+
+/// The health of these indices (of all, if none are named).
+pub(crate) fn look(cluster: &Cluster, indices: &[String]) -> Result<Look, CallError> {
     let lists = batches(indices.iter().map(String::as_str));
-    let mut answers = Vec::new();
     // Many indices are asked for with one request for the whole cluster: requests must not grow with indices times looks.
     // Names that do not fit into one request line, and none at all, both mean that.
     let path = |names: &[&str]| {
@@ -50,16 +69,8 @@ pub(crate) fn look(cluster: &Cluster, indices: &[String]) -> Result<BTreeMap<Str
         // A missing index would let the server wait for it: one second is enough.
         Path::of(segments).query("level", "indices").query("timeout", "1s")
     };
-    match lists.as_slice() {
-        [one] => answers.push(cluster.look(&path(&[one]))?),
-        _ => answers.push(cluster.look(&path(&[]))?),
-    }
-    for answer in &answers {
-        for (name, value) in answer["indices"].as_object().into_iter().flatten() {
-            found.insert(name.clone(), IndexHealth::of(value));
-        }
-    }
-    Ok(found)
+    let names = lists.iter().map(String::as_str).collect::<Vec<_>>();
+    Look::of(&cluster.look(&path(if let [_] = names.as_slice() { &names } else { &[] }))?)
 }
 
 /// Why a shard is not started, in the server's words.
@@ -223,17 +234,19 @@ pub(crate) fn wait(
         let indices = record.indices.clone();
         let seen = pace.until(io, |_| look(cluster, &indices)).map_err(|f| f.context(&what))?;
         let missing: Vec<&String> =
-            indices.iter().filter(|name| !name.contains('*') && !seen.contains_key(*name)).collect();
-        if let Some(name) = missing.first() {
+            indices.iter().filter(|name| !name.contains('*') && !seen.indices.contains_key(*name)).collect();
+        let patterns: Vec<Pattern> = indices.iter().flat_map(|list| Pattern::list(list)).collect();
+        let whole = patterns.is_empty() || patterns.iter().any(|pattern| pattern.to_string() == "*");
+        let mine: Vec<(&String, &IndexHealth)> =
+            seen.indices.iter().filter(|(name, _)| whole || patterns.iter().any(|p| p.matches(name))).collect();
+        // A wildcard that fits nothing is no green either; only the whole cluster may be empty.
+        let unfit = indices.first().filter(|_| mine.is_empty() && !whole);
+        if let Some(name) = missing.first().copied().or(unfit) {
             record.status = Some("red".into());
             let fault = Fault::no(format!("no such index: {name}"))
                 .hint("servers call the health of a missing index red and let you wait for it");
             return Ok((Record::Health(record), Some(fault)));
         }
-        let chosen = |name: &str| {
-            indices.is_empty() || indices.iter().any(|i| es_client::Pattern::list(i).iter().any(|p| p.matches(name)))
-        };
-        let mine: Vec<(&String, &IndexHealth)> = seen.iter().filter(|(name, _)| chosen(name)).collect();
         let mut waiting = Vec::new();
         let mut silent = None;
         for (name, health) in &mine {
@@ -250,8 +263,11 @@ pub(crate) fn wait(
                 waiting.push(((*name).clone(), stuck));
             }
         }
-        record.status = Some(worst(mine.iter().map(|(_, h)| h.status.as_str())).to_string());
-        if waiting.is_empty() {
+        let all = whole.then_some(seen.status.as_str());
+        let status = worst(mine.iter().map(|(_, health)| health.status.as_str()).chain(all));
+        record.status = Some(status.to_string());
+        // A cluster can be red beyond its indices: while it finds them again it shows none.
+        if waiting.is_empty() && matches!(status, "green" | "yellow") {
             return Ok((Record::Health(record), None));
         }
         let stuck: Vec<&str> =
@@ -265,7 +281,6 @@ pub(crate) fn wait(
         stall.look(pace, io, looked, silent).map_err(|f| f.context(&what))?;
         if io.shows_progress() {
             let (done, all) = (mine.len() - waiting.len(), mine.len());
-            let status = record.status.clone().unwrap_or_default();
             io.meter("health").show(0, 0, &format!("{status}, {done}/{all} indices as wanted"));
         }
         if hopeless > 0 {
@@ -275,12 +290,12 @@ pub(crate) fn wait(
     }
 }
 
-/// The worst of some healths.
+/// The worst of some healths; of none it is red, since nothing was seen.
 pub(crate) fn worst<'a>(all: impl Iterator<Item = &'a str>) -> &'a str {
     let rank = |status: &str| match status {
         "green" => 0,
         "yellow" => 1,
         _ => 2,
     };
-    all.max_by_key(|status| rank(status)).unwrap_or("green")
+    all.max_by_key(|status| rank(status)).unwrap_or("red")
 }

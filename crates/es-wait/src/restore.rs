@@ -32,7 +32,7 @@ pub(crate) fn wait(
     let mut stall = Stall::default();
     pace.restart(io);
     loop {
-        let seen = pace.until(io, |_| look(cluster, &targets)).map_err(|f| f.context(&what))?;
+        let seen = pace.until(io, |_| look(cluster, &targets)).map_err(|f| f.context(&what))?.indices;
         tally(&mut restore, &seen);
         let missing: Vec<&str> = targets.iter().filter(|t| !seen.contains_key(*t)).map(String::as_str).collect();
         absent = if missing.is_empty() { 0 } else { absent + 1 };

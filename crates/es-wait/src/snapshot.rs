@@ -2,7 +2,7 @@
 
 use crate::{Ended, Pace};
 use es_cli::{Fault, Io};
-use es_client::{CallError, Cluster, Path};
+use es_client::{CallError, Cluster, Path, snapshot_named};
 use es_records::{Record, Shards, Snapshot, State};
 use serde_json::Value;
 use std::time::Duration;
@@ -35,11 +35,7 @@ pub(crate) fn wait(cluster: &Cluster, mut snapshot: Snapshot, pace: &mut Pace, i
             Err(CallError::Server(error)) if error.repository_away() => {
                 Err(CallError::Lost { why: error.to_string(), sent: true })
             }
-            other => other.and_then(|answer| match answer["snapshots"].as_array() {
-                Some(all) => Ok(all.first().filter(|one| one.is_object()).cloned()),
-                // Whatever is not a list of snapshots is no proof that it is gone.
-                None => Err(CallError::Unusable("an answer without a list of snapshots".into())),
-            }),
+            other => other.and_then(|answer| snapshot_named(&answer, &snapshot.snapshot)),
         });
         let seen = seen.map_err(|fault| fault.context(&what))?;
         match seen {
@@ -138,6 +134,8 @@ fn reasons(snapshot: &Snapshot) -> String {
     }
     if snapshot.shards.failed > 0 {
         reasons.push(format!("{} of {} shards failed", snapshot.shards.failed, snapshot.shards.total));
+    } else if !snapshot.indices.is_empty() && !snapshot.shards.are_all_there() {
+        reasons.push(format!("{} of {} shards are in it", snapshot.shards.successful, snapshot.shards.total));
     }
     for failure in snapshot.failures.iter().take(3) {
         let shard = failure.shard_id.map_or(String::new(), |id| format!("[{id}]"));

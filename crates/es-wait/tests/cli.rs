@@ -76,6 +76,13 @@ fn closed_doors_have_codes_and_keep_the_password() {
     });
 }
 
+/// The recorded snapshot of this state, under this name.
+fn named(name: &str, state: &str) -> Answer {
+    let mut answer = body(&format!("elasticsearch-5.5.2/snapshot-{state}"));
+    answer["snapshots"][0]["snapshot"] = json!(name);
+    Answer::json(200, &answer)
+}
+
 /// A snapshot that still runs, as servers show it: end 1970, a negative duration, no shards.
 fn running() -> Answer {
     let mut running = body("elasticsearch-5.5.2/snapshot-in-progress");
@@ -104,10 +111,8 @@ fn a_snapshot_is_looked_at_until_it_is_final() {
 
 #[test]
 fn a_failed_snapshot_is_the_answer_no_with_the_servers_reasons() {
-    let mut failed = body("elasticsearch-5.5.2/snapshot-failed");
-    failed["snapshots"][0]["snapshot"] = json!("day1");
     let stub = Stub::start();
-    stub.root(SOURCE).on("GET", "/_snapshot/move/day1", Answer::json(200, &failed));
+    stub.root(SOURCE).on("GET", "/_snapshot/move/day1", named("day1", "failed"));
     let mut record = accepted(&stub);
     record["indices"] = json!(["javacafe_2018_01_02", "javacafe_red"]);
     let output = wait(&record).run();
@@ -122,7 +127,7 @@ fn a_failed_snapshot_is_the_answer_no_with_the_servers_reasons() {
 #[test]
 fn a_partial_snapshot_is_the_answer_no_with_each_failure() {
     let stub = Stub::start();
-    stub.root(SOURCE).replay(DAY1, "elasticsearch-5.5.2/snapshot-partial");
+    stub.root(SOURCE).on("GET", "/_snapshot/move/day1", named("day1", "partial"));
     let mut record = accepted(&stub);
     record["indices"] = json!(["javacafe_2018_01_02", "javacafe_red"]);
     let output = wait(&record).run();
@@ -310,7 +315,7 @@ fn many_indices_are_one_request_a_look() {
     stub.root(TARGET).on(
         "GET",
         "/_cluster/health?level=indices&timeout=1s",
-        Answer::json(200, &json!({"indices": health})),
+        Answer::json(200, &json!({"status": "green", "indices": health})),
     );
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let output = wait(&restoring(&stub, &names)).run();
@@ -322,9 +327,11 @@ fn many_indices_are_one_request_a_look() {
 #[test]
 fn several_records_are_all_printed_and_the_worst_decides() {
     let stub = Stub::start();
-    stub.root(SOURCE)
-        .replay(DAY1, "elasticsearch-5.5.2/snapshot-success")
-        .replay("GET /_snapshot/move/bad", "elasticsearch-5.5.2/snapshot-failed");
+    stub.root(SOURCE).replay(DAY1, "elasticsearch-5.5.2/snapshot-success").on(
+        "GET",
+        "/_snapshot/move/bad",
+        named("bad", "failed"),
+    );
     let (mut bad, good) = (accepted(&stub), accepted(&stub));
     bad["snapshot"] = json!("bad");
     let output = tool(NAME).args(["--interval", "0"]).stdin(format!("{bad}\n{good}\n")).run();
@@ -351,7 +358,7 @@ fn plain_progress_is_words_on_stderr_and_records_on_stdout() {
 fn a_reader_that_has_gone_changes_no_verdict_and_a_full_disk_does() {
     for (full, state, code) in [(false, "success", 0), (false, "partial", 1), (true, "success", 3)] {
         let stub = Stub::start();
-        stub.root(SOURCE).replay(DAY1, &format!("elasticsearch-5.5.2/snapshot-{state}"));
+        stub.root(SOURCE).on("GET", "/_snapshot/move/day1", named("day1", state));
         let mut record = accepted(&stub);
         record["indices"] = json!(["javacafe_2018_01_02"]);
         let tool = wait(&record);
@@ -385,6 +392,69 @@ fn an_answer_that_lists_no_snapshots_is_no_proof_that_one_is_gone() {
         wait(&accepted(&stub)).run().exit(3).stderr_contains("an answer without a list of snapshots");
         drop(stub.finish());
     }
+}
+
+#[test]
+fn an_answer_that_is_not_about_the_snapshot_or_hides_its_shards_is_no_success() {
+    let success = body("elasticsearch-5.5.2/snapshot-success");
+    let failure = body("elasticsearch-5.5.2/snapshot-partial")["snapshots"][0]["failures"].clone();
+    for (key, strange, code, says) in [
+        ("snapshot", json!("zzz"), 3, "an answer about another snapshot"),
+        ("shards", Value::Null, 3, "does not say how the shards fared"),
+        ("shards", json!({"total": "3", "failed": "0", "successful": "3"}), 3, "does not say how the shards fared"),
+        ("shards", json!({"total": -3, "failed": 0, "successful": -3}), 3, "does not say how the shards fared"),
+        ("shards", json!({"total": 0, "failed": 0, "successful": 0}), 1, "is SUCCESS: 0 of 0 shards are in it"),
+        ("failures", failure, 1, "is SUCCESS: [javacafe_red][0] primary shard is not allocated"),
+    ] {
+        let mut answer = success.clone();
+        answer["snapshots"][0][key] = strange;
+        let stub = Stub::start();
+        stub.root(SOURCE).on("GET", "/_snapshot/move/day1", Answer::json(200, &answer));
+        wait(&accepted(&stub)).run().exit(code).stderr_contains(says);
+        assert_eq!(stub.finish().len(), 2);
+    }
+    let stub = Stub::start();
+    stub.root(SOURCE).on("GET", "/_snapshot/move/day1", Answer::json(200, &json!({"snapshots": ["x"]})));
+    wait(&accepted(&stub)).run().exit(3).stderr_contains("an answer without a snapshot's state");
+    drop(stub.finish());
+}
+
+/// A wait for the health of what a list means, on a target that gives this answer.
+fn health_of(list: &str, health: &Value) -> es_testkit::tool::Output {
+    let stub = Stub::start();
+    let path = format!("/_cluster/health/{}?level=indices&timeout=1s", list.replace('*', "%2A"));
+    stub.root(TARGET).on("GET", &path, Answer::json(200, health).repeat());
+    let waiting = ["--cluster", "target", "--interval", "50ms", "--timeout", "300ms", "--indices", list];
+    let output = tool(NAME).url(stub.url()).args(waiting).run();
+    drop(stub.finish());
+    output
+}
+
+#[test]
+fn an_answer_that_is_no_health_is_never_green() {
+    for strange in [json!({}), json!([]), Value::Null, json!({"error": "x"}), json!({"status": "green"})] {
+        health_of("*", &strange).exit(3).stdout("").stderr_contains("an answer without a health: ");
+    }
+}
+
+#[test]
+fn a_cluster_that_is_red_without_an_index_is_waited_for() {
+    let mut red = body("elasticsearch-6.1.2/absent-health");
+    health_of("*", &red).exit(124).stderr_contains("not final after ");
+    red["status"] = json!("green");
+    let output = health_of("*", &red);
+    output.exit(0);
+    assert_eq!(output.json_lines()[0]["status"], "green");
+}
+
+#[test]
+fn a_wildcard_that_fits_no_index_is_the_answer_no() {
+    // Servers call what nothing fits green.
+    let mut nothing = body("elasticsearch-6.1.2/absent-health");
+    nothing["status"] = json!("green");
+    let output = health_of("typo*", &nothing);
+    output.exit(1).stderr_contains("es-wait: no such index: typo*\n");
+    assert_eq!(output.json_lines()[0]["status"], "red");
 }
 
 #[test]
