@@ -145,7 +145,7 @@ fn shards(look: &Look<'_>, nodes: usize, findings: &mut Findings) -> Result<Opti
     if look.from.cluster.api_version()? >= (7, 7) {
         path = path.query("expand_wildcards", "all");
     }
-    let Some(rows) = look.from.ask("disk", &path, findings)? else { return Ok(None) };
+    let Some(rows) = look.from.ask("disk", &path, Value::is_array, findings)? else { return Ok(None) };
     let number = |value: &Value| value.as_str().and_then(|text| text.parse::<u64>().ok());
     let mut shards = Vec::new();
     for row in rows.as_array().into_iter().flatten() {
