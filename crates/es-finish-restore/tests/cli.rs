@@ -148,10 +148,11 @@ fn replicas_that_the_cluster_counts_itself_are_left_to_it() {
     assert_eq!(stub.finish().len(), 2);
     // Switched off it is as if it were not there.
     let stub = Stub::start();
-    stub.root(TARGET)
-        .on("GET", SETTINGS, own("0", "false"))
-        .on("PUT", &format!("/{A}/_settings"), acknowledged())
-        .on("GET", SETTINGS, own("1", "false"));
+    stub.root(TARGET).on("GET", SETTINGS, own("0", "false")).on("PUT", &format!("/{A}/_settings"), acknowledged()).on(
+        "GET",
+        SETTINGS,
+        own("1", "false"),
+    );
     finish(&restored(&stub.url())).run().exit(0);
     assert_eq!(stub.finish().len(), 4);
 }

@@ -83,9 +83,7 @@ fn what_answers_with_something_else_is_no_proof_that_all_is_well() {
     let level = |check: &str| -> Vec<&str> {
         findings.iter().filter(|one| one["check"] == check).filter_map(|one| one["level"].as_str()).collect()
     };
-    for check in
-        ["created_version", "snapshot_running", "repository", "plugins", "cluster_settings", "permissions"]
-    {
+    for check in ["created_version", "snapshot_running", "repository", "plugins", "cluster_settings", "permissions"] {
         let levels = level(check);
         assert!(!levels.is_empty() && levels.iter().all(|level| *level == "warning"), "{check}: {}", output.out());
     }

@@ -41,11 +41,10 @@ fn taken(look: &Look<'_>, name: &str, snapshot: &str, from: &Registered, finding
         return Ok(());
     }
     let another = "choose another --snapshot name";
-    let there = match from.0.contains_key(name) {
-        true => look.from.cluster.get(&Path::of(["_snapshot", name, snapshot])),
-        false => return Ok(()),
-    };
-    match there {
+    if !from.0.contains_key(name) {
+        return Ok(());
+    }
+    match look.from.cluster.get(&Path::of(["_snapshot", name, snapshot])) {
         Ok(answer) if answer["snapshots"][0]["indices"].is_array() => {
             let there = &answer["snapshots"][0];
             let held: Vec<&str> = there["indices"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();

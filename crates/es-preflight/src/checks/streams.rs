@@ -130,7 +130,7 @@ fn templates(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
     );
     // Of none the filter leaves nothing at all.
     let listed = |answer: &Value| {
-        answer.as_object().is_some_and(|fields| fields.is_empty()) || answer["index_templates"].is_array()
+        answer.as_object().is_some_and(serde_json::Map::is_empty) || answer["index_templates"].is_array()
     };
     let Some(answer) = look.to.offered("data_streams", &path, listed, findings)? else { return Ok(()) };
     for template in answer["index_templates"].as_array().into_iter().flatten() {
