@@ -58,15 +58,14 @@ fn what_answers_with_something_else_is_no_proof_that_all_is_well() {
             .args(["--source-url", &source.url(), "--target-url", &target.url()])
             .run()
     };
-    let answers = |stub: &Stub| {
-        for method in ["GET", "PUT", "POST"] {
+    let answers = |stub: &Stub, methods: &[&str]| {
+        for method in methods {
             stub.on_prefix(method, "/", other());
         }
     };
     // The settings and the mappings of an index that is there cannot be missing.
     let (source, target) = stubs();
-    answers(&source);
-    answers(&target);
+    answers(&source, &["GET"]);
     look(&source, &target).exit(3).stderr_contains("settings of the source's indices: an answer of another kind");
     // Beyond these whatever has not been looked at is said to be so.
     let (source, target) = stubs();
@@ -76,8 +75,8 @@ fn what_answers_with_something_else_is_no_proof_that_all_is_well() {
     let settings = serde_json::json!({"index": {"number_of_shards": "1"}});
     source.on_prefix("GET", &format!("/{index}/_settings"), body("settings", settings));
     source.on_prefix("GET", &format!("/{index}/_mapping"), body("mappings", serde_json::json!({})));
-    answers(&source);
-    answers(&target);
+    answers(&source, &["GET", "PUT"]);
+    answers(&target, &["GET", "PUT", "POST"]);
     let output = look(&source, &target);
     let findings = output.json_lines();
     let level = |check: &str| -> Vec<&str> {
@@ -87,7 +86,7 @@ fn what_answers_with_something_else_is_no_proof_that_all_is_well() {
         let levels = level(check);
         assert!(!levels.is_empty() && levels.iter().all(|level| *level == "warning"), "{check}: {}", output.out());
     }
-    for check in ["mappings", "analysis", "codec", "allocation", "blocks", "disk", "shards", "clock", "snapshot_name"] {
+    for check in ["mappings", "analysis", "codec", "allocation", "blocks", "disk", "clock", "snapshot_name"] {
         assert!(!level(check).contains(&"ok"), "{check}: {}", output.out());
     }
 }
