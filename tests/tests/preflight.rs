@@ -227,6 +227,147 @@ impl Pair {
             json!({"indices": index, "include_global_state": false, "index_settings": {"index.number_of_replicas": 0}});
         self.target.call("POST", &format!("{path}/_restore"), Some(&wanted))
     }
+
+    /// Restores an index and waits until the target says this of it, and has nothing left to assign.
+    #[track_caller]
+    fn restores_and_is(&self, index: &str, health: &str) {
+        let (status, answer) = self.restore(index);
+        assert_eq!(status, 200, "{answer}");
+        let settled = || {
+            let now = ask(&self.target, "GET", &format!("/_cluster/health/{index}"), None);
+            now["status"] == health && now["initializing_shards"] == 0
+        };
+        eventually(&format!("{index} to be {health}"), settled);
+        if health == "red" {
+            let which = json!({"index": index, "shard": 0, "primary": true});
+            let explained = ask(&self.target, "POST", "/_cluster/allocation/explain", Some(&which));
+            assert_eq!(explained["can_allocate"], "no", "{explained}");
+        }
+    }
+}
+
+#[test]
+fn settings_of_an_index_that_the_restore_would_stumble_over_are_told() {
+    let pair = pair("elasticsearch-8.19.21");
+    for (index, settings) in [
+        ("own-waits", json!({"index.write.wait_for_active_shards": "2"})),
+        ("own-none", json!({"index.routing.allocation.enable": "none"})),
+        ("own-new", json!({"index.routing.allocation.enable": "new_primaries"})),
+        ("own-here", json!({"index.routing.allocation.include._publish_ip": "127.0.0.1"})),
+        ("own-host", json!({"index.routing.allocation.require._host_ip": "127.0.0.1"})),
+        ("own-id", json!({"index.routing.allocation.require._id": "no-node"})),
+        ("own-not", json!({"index.routing.allocation.exclude._id": "no-node"})),
+    ] {
+        put_documents(&pair.source, index, 1);
+        ask(&pair.source, "PUT", &format!("/{index}/_settings"), Some(&settings));
+    }
+    let output = pair.preflight("--indices 'own-*' --partial");
+    output.exit(1);
+    found(&output, "allocation", "blocker", "own-waits has index.write.wait_for_active_shards: 2");
+    found(&output, "allocation", "blocker", "own-none has index.routing.allocation.enable: none");
+    found(&output, "allocation", "warning", "own-new has index.routing.allocation.enable: new_primaries");
+    found(&output, "allocation", "blocker", "own-id has index.routing.allocation.require._id: no-node");
+    assert_eq!(of(&output, "allocation").len(), 4, "{:?}", of(&output, "allocation"));
+    // The server agrees with each.
+    let (status, answer) = pair.restore("own-waits");
+    assert!(status == 400 && answer.to_string().contains("number of shard copies"), "{status} {answer}");
+    for (index, health) in [
+        ("own-none", "red"),
+        ("own-id", "red"),
+        ("own-new", "green"),
+        ("own-here", "green"),
+        ("own-host", "green"),
+        ("own-not", "green"),
+    ] {
+        pair.restores_and_is(index, health);
+    }
+    ask(&pair.target, "DELETE", "/own-*", None);
+    // What is left behind is no longer in the way.
+    let work = tempfile::tempdir().expect("a work directory");
+    let moved = format!(
+        "es-migrate --repository pre-own --type fs --location {}/pre-own --indices own-waits,own-none --work-dir {} --ignore-index-setting 'index.write.*' --ignore-index-setting index.routing.allocation.enable",
+        pair.source.repository_root.display(),
+        work.path().display()
+    );
+    run(&moved, &pair.source, &pair.target).exit(0);
+    ask(&pair.target, "DELETE", "/own-*", None);
+    ask(&pair.source, "DELETE", "/own-*", None);
+}
+
+#[test]
+fn one_index_whose_metadata_is_blocked_stops_no_other() {
+    for version in ["elasticsearch-6.8.9", "elasticsearch-8.19.21", "opensearch-2.19.6"] {
+        let pair = pair(version);
+        let rename = "--rename-pattern '(.+)' --rename-replacement 'new-$1'";
+        let both = |flags: &str| preflight(&format!("{flags} {rename}"), &pair.target, &pair.target);
+        put_documents(&pair.target, "seal-fit", 3);
+        ask(&pair.target, "PUT", "/seal-shut", Some(&json!({"aliases": {"seal-alias": {}}})));
+        ask(&pair.target, "PUT", "/seal-shut/_settings", Some(&json!({"index.blocks.metadata": true})));
+        assert_eq!(pair.target.call("GET", "/_all/_settings", None).0, 403, "{version}");
+        both("--indices seal-fit").exit(0);
+        run("es-compare-counts --index seal-fit", &pair.target, &pair.target).exit(0);
+        // One that is chosen is told by its name, by an alias too; its own settings can be left behind.
+        let output = both("--indices seal-fit,seal-alias");
+        output.exit(1);
+        found(&output, "blocks", "blocker", "seal-shut has index.blocks.metadata");
+        both("--indices seal-shut --ignore-index-setting 'index.blocks.*'").exit(0);
+        ask(&pair.target, "PUT", "/seal-shut/_settings", Some(&json!({"index.blocks.metadata": null})));
+        ask(&pair.target, "DELETE", "/seal-fit,seal-shut", None);
+    }
+}
+
+#[test]
+fn a_new_name_that_is_an_alias_of_what_is_moved_is_told() {
+    let Original { source, target, .. } = &original();
+    put_documents(source, "both-v1", 1);
+    put_documents(source, "both-v2", 1);
+    let alias = json!({"actions": [{"add": {"index": "both-v1", "alias": "both"}}]});
+    ask(source, "POST", "/_aliases", Some(&alias));
+    for index in ["both-v1", "both-v2"] {
+        let flags = format!("--indices both-v1,both-v2 --rename-pattern {index} --rename-replacement both");
+        let output = preflight(&flags, source, target);
+        output.exit(1);
+        found(&output, "aliases", "blocker", &format!("alias \"both\" of both-v1 is the new name of {index}"));
+        preflight(&format!("{flags} --no-aliases"), source, target).exit(0);
+    }
+    ask(source, "DELETE", "/both-v1,both-v2", None);
+}
+
+#[test]
+fn a_snapshot_of_that_name_is_looked_at_before_anything_is_registered() {
+    let Original { source, target, .. } = &original();
+    put_documents(source, "named-a", 1);
+    put_documents(source, "named-b", 1);
+    let body = json!({"type": "fs", "settings": {"location": source.repository_root.join("pre-named")}});
+    ask(source, "PUT", "/_snapshot/pre-named", Some(&body));
+    let taken = json!({"indices": "named-a"});
+    ask(source, "PUT", "/_snapshot/pre-named/one?wait_for_completion=true", Some(&taken));
+    for (name, indices, level, words) in [
+        ("one", "named-a,named-b", "blocker", "exists and does not hold named-b"),
+        ("one", "named-a", "warning", "exists and holds the indices"),
+        ("two", "named-a", "ok", "is free"),
+        ("Two", "named-a", "blocker", "has upper-case letters"),
+        ("two#", "named-a", "blocker", "has '#'"),
+    ] {
+        let flags = format!("--indices {indices} --repository pre-named --snapshot '{name}'");
+        let output = preflight(&flags, source, target);
+        output.exit(i32::from(level == "blocker"));
+        found(&output, "snapshot_name", level, words);
+    }
+    run("es-snapshot --repository pre-named --indices 'nothing-*' --snapshot one", source, target)
+        .exit(1)
+        .stderr_contains("choose another --snapshot name");
+    // es-migrate says which name it will take, and stops before it has registered anything.
+    let work = tempfile::tempdir().expect("a work directory");
+    let moved = format!(
+        "es-migrate --repository pre-not --type fs --location {}/pre-not --indices named-a --snapshot Two --work-dir {}",
+        source.repository_root.display(),
+        work.path().display()
+    );
+    run(&moved, source, target).exit(1).stderr_contains("snapshot_name");
+    assert_eq!(source.call("GET", "/_snapshot/pre-not", None).0, 404);
+    ask(source, "DELETE", "/_snapshot/pre-named", None);
+    ask(source, "DELETE", "/named-a,named-b", None);
 }
 
 /// Watermarks of bytes, largest first.
@@ -479,6 +620,30 @@ fn rules_that_no_node_satisfies_and_a_target_that_assigns_nothing_are_told() {
             "warning",
             "replicas will stay unassigned",
         ),
+        (
+            json!({"cluster.routing.allocation.exclude._ip": "127.0.0.*"}),
+            "allocation",
+            "blocker",
+            "cluster.routing.allocation.exclude._ip is 127.0.0.* on the target",
+        ),
+        (
+            json!({"cluster.routing.allocation.require.room": "none"}),
+            "allocation",
+            "blocker",
+            "cluster.routing.allocation.require.room is none on the target",
+        ),
+        (
+            json!({"cluster.routing.allocation.total_shards_per_node": 4}),
+            "allocation",
+            "blocker",
+            "5 primary shards are to come",
+        ),
+        (
+            json!({"cluster.routing.allocation.total_shards_per_node": 5}),
+            "allocation",
+            "warning",
+            "which leaves room for 5 shards: replicas will stay unassigned",
+        ),
         (json!({"cluster.blocks.read_only": true}), "blocks", "blocker", "cluster.blocks.read_only is set"),
         (json!({"cluster.blocks.read_only_allow_delete": true}), "blocks", "blocker", "read_only_allow_delete is set"),
     ] {
@@ -490,6 +655,11 @@ fn rules_that_no_node_satisfies_and_a_target_that_assigns_nothing_are_told() {
             assert_eq!(pair.target.call("PUT", "/_snapshot/pre-refused", Some(&json!({"type": "fs"}))).0, 403);
         }
     }
+    // The server agrees: nothing goes where nothing may be.
+    pair.set(&json!({"cluster.routing.allocation.exclude._ip": "127.0.0.*"}));
+    pair.restores_and_is("rule-include", "red");
+    pair.set(&json!({}));
+    ask(&pair.target, "DELETE", "/rule-include", None);
     // A restored primary is a new one.
     pair.set(&json!({"cluster.routing.allocation.enable": "new_primaries"}));
     assert_eq!(pair.restore("rule-include").0, 200);

@@ -1,8 +1,8 @@
 //! What indices a cluster has, in three requests however many there are, and which of them a pattern means.
 
-use crate::{Cluster, Path};
+use crate::{CallError, Cluster, Path, ServerError};
 use es_records::{Fault, IndexSettings};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of one index.
@@ -40,33 +40,60 @@ impl Indices {
     /// # Errors
     /// The fault of whichever request fails.
     pub fn of(cluster: &Cluster) -> Result<Self, Fault> {
-        let what = |part: &str| format!("{} of the {} cluster's indices", part, cluster.role());
-        let names =
-            "index.number_of_shards,index.number_of_replicas,index.refresh_interval,index.creation_date,index.hidden";
-        let path = Path::of(["_all", "_settings", names]).query("expand_wildcards", "all");
-        let settings = cluster.get(&path).map_err(|e| e.fault(&what("settings")))?;
-        let path = Path::of(["_alias"]).query("expand_wildcards", "all");
-        let aliases = match cluster.get(&path) {
-            // Before 7.x the parameter is not known here, and all indices are meant anyway.
-            Err(crate::CallError::Server(error)) if error.status == 400 => cluster.get(&Path::of(["_alias"])),
-            other => other,
+        let (settings, aliases, states) = match Self::listed(cluster) {
+            Err(Refused::Blocked) => Self::of_state(cluster)?,
+            Err(Refused::Fault(fault)) => return Err(fault),
+            Ok(answers) => answers,
         };
-        let aliases = aliases.map_err(|e| e.fault(&what("aliases")))?;
-        let mut path = Path::of(["_cat", "indices"]).query("format", "json").query("h", "index,status,health");
-        if cluster.api_version()? >= (7, 7) {
-            path = path.query("expand_wildcards", "all");
-        }
-        let states = cluster.get(&path).map_err(|e| e.fault(&what("states")))?;
         for (part, fits) in
             [("settings", settings.is_object()), ("aliases", aliases.is_object()), ("states", states.is_array())]
         {
             if !fits {
                 // Whatever is no list is no proof that there is no index.
-                return Err(Fault::failed(format!("{}: an answer of another kind", what(part)))
+                return Err(Fault::failed(format!("{}: an answer of another kind", part_of(cluster, part)))
                     .hint("check the URL; a proxy may be answering"));
             }
         }
         Ok(Self::from_answers(&settings, &aliases, &states))
+    }
+
+    /// The three lists.
+    fn listed(cluster: &Cluster) -> Result<(Value, Value, Value), Refused> {
+        let refused = |part: &'static str| move |error: CallError| Refused::of(&error, cluster, part);
+        let names =
+            "index.number_of_shards,index.number_of_replicas,index.refresh_interval,index.creation_date,index.hidden";
+        let path = Path::of(["_all", "_settings", names]).query("expand_wildcards", "all");
+        let settings = cluster.get(&path).map_err(refused("settings"))?;
+        let path = Path::of(["_alias"]).query("expand_wildcards", "all");
+        let aliases = match cluster.get(&path) {
+            // Before 7.x the parameter is not known here, and all indices are meant anyway.
+            Err(CallError::Server(error)) if error.status == 400 => cluster.get(&Path::of(["_alias"])),
+            other => other,
+        };
+        let aliases = aliases.map_err(refused("aliases"))?;
+        let mut path = Path::of(["_cat", "indices"]).query("format", "json").query("h", "index,status,health");
+        if cluster.api_version()? >= (7, 7) {
+            path = path.query("expand_wildcards", "all");
+        }
+        let states = cluster.get(&path).map_err(refused("states"))?;
+        Ok((settings, aliases, states))
+    }
+
+    /// The same out of the state of the cluster and its health, which a block of one index's metadata does not stop. Which index an
+    /// alias writes to is not said there.
+    fn of_state(cluster: &Cluster) -> Result<(Value, Value, Value), Fault> {
+        let metadata = metadata(cluster, "_all", "settings,aliases,state")?;
+        let path = Path::of(["_cluster", "health"]).query("level", "indices").query("filter_path", "indices.*.status");
+        let health = cluster.get(&path).map_err(|e| e.fault(&part_of(cluster, "health")))?;
+        let aliases = metadata.iter().map(|(name, index)| {
+            let names = index["aliases"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let named: Map<String, Value> = names.map(|alias| (alias.to_string(), json!({}))).collect();
+            (name.clone(), json!({"aliases": named}))
+        });
+        let states = metadata.iter().map(|(name, index)| {
+            json!({"index": name, "status": index["state"], "health": health["indices"][name]["status"]})
+        });
+        Ok((metadata.clone().into(), Value::Object(aliases.collect()), states.collect()))
     }
 
     fn from_answers(settings: &Value, aliases: &Value, states: &Value) -> Self {
@@ -167,6 +194,63 @@ impl Indices {
     }
 }
 
+fn part_of(cluster: &Cluster, part: &str) -> String {
+    format!("{part} of the {} cluster's indices", cluster.role())
+}
+
+/// Why a list was not had.
+enum Refused {
+    /// `index.blocks.metadata` of one index stops the list of all.
+    Blocked,
+    Fault(Fault),
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Refused {
+    fn of(error: &CallError, cluster: &Cluster, part: &str) -> Self {
+        match error {
+            CallError::Server(server) if is_blocked(server) => Self::Blocked,
+            _ => Self::Fault(error.fault(&part_of(cluster, part))),
+        }
+    }
+}
+
+fn is_blocked(error: &ServerError) -> bool {
+    error.status == 403 && error.kind == "cluster_block_exception"
+}
+
+/// All settings of these indices, a list with commas between, as the server nests them: by index, under `settings`. Of one whose metadata
+/// is blocked too.
+///
+/// # Errors
+/// The fault of the request.
+pub fn index_settings(cluster: &Cluster, list: &str) -> Result<Value, Fault> {
+    let path = Path::of([list, "_settings"]).query("expand_wildcards", "all");
+    match cluster.get(&path) {
+        Err(CallError::Server(error)) if is_blocked(&error) => Ok(metadata(cluster, list, "settings")?.into()),
+        other => other.map_err(|e| e.fault(&part_of(cluster, "settings"))),
+    }
+}
+
+/// These fields of these indices in the state of the cluster.
+fn metadata(cluster: &Cluster, list: &str, fields: &str) -> Result<Map<String, Value>, Fault> {
+    let filter: Vec<String> = fields.split(',').map(|field| format!("metadata.indices.*.{field}")).collect();
+    let path = Path::of(["_cluster", "state", "metadata", list])
+        .query("expand_wildcards", "all")
+        .query("filter_path", &filter.join(","));
+    let mut answer = cluster.get(&path).map_err(|e| e.fault(&part_of(cluster, "metadata")))?;
+    match answer["metadata"]["indices"].take() {
+        Value::Object(indices) => Ok(indices),
+        _ => Err(Fault::failed(format!("{}: an answer of another kind", part_of(cluster, "metadata")))
+            .hint("check the URL; a proxy may be answering")),
+    }
+}
+
 /// Settings with dotted keys. Servers nest them unless told otherwise, and 5.5.2 knows no `flat_settings` beside setting names.
 #[must_use]
 pub fn flat(settings: &Value) -> Map<String, Value> {
@@ -253,7 +337,6 @@ impl std::fmt::Display for Pattern {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn some() -> Indices {
         let index =

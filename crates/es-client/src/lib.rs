@@ -18,5 +18,5 @@ pub use catalogue::Class;
 pub use cluster::{Cluster, Method};
 pub use config::{ClusterArgs, Config, ENVIRONMENT, PairArgs, UrlFlag};
 pub use error::{CallError, ServerError};
-pub use indices::{IndexInfo, Indices, Pattern, flat};
-pub use path::{Path, batches};
+pub use indices::{IndexInfo, Indices, Pattern, flat, index_settings};
+pub use path::{Path, batches, check_snapshot_name};

@@ -1,5 +1,6 @@
 //! Request paths: each segment percent-encoded on its own, so that no name can reach another resource.
 
+use es_records::Fault;
 use std::fmt::Write;
 
 /// Longest list of names put into one path, in encoded bytes: servers take 4096 for the whole request line
@@ -76,6 +77,33 @@ pub fn batches<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
         }
     }
     lists
+}
+
+/// Whether servers take this for the name of a snapshot (`invalid_snapshot_name_exception`).
+///
+/// # Errors
+/// Exit 2 with what is wrong.
+pub fn check_snapshot_name(name: &str) -> Result<(), Fault> {
+    let wrong = |why: &str| {
+        Err(Fault::usage(format!("snapshot name {name:?} {why}"))
+            .hint("servers take lower-case letters, digits, - _ and ."))
+    };
+    if name.is_empty() {
+        return wrong("is empty");
+    }
+    if name.chars().any(char::is_uppercase) {
+        return wrong("has upper-case letters");
+    }
+    if name.chars().any(char::is_whitespace) {
+        return wrong("has white space");
+    }
+    if name.starts_with('_') {
+        return wrong("begins with _");
+    }
+    if let Some(c) = name.chars().find(|c| c.is_control() || r#"\/*?"<>|,#"#.contains(*c)) {
+        return wrong(&format!("has {c:?}"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

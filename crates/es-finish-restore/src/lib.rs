@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 /// Put each restored index's own replicas and refresh interval back
 ///
 /// Reads the records of finished restores on standard input. Each index gets the values its source index had; one that the
-/// source left to the server's default is reset to it. Settings are read back before the record says that it is done.
+/// source left to the server's default is reset to it; replicas that the cluster counts itself (`auto_expand_replicas`) are left
+/// to it. Settings are read back before the record says that it is done.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// This many replicas for every index, instead of its own
@@ -29,6 +30,7 @@ pub struct Args {
 
 const REPLICAS: &str = "index.number_of_replicas";
 const REFRESH: &str = "index.refresh_interval";
+const EXPAND: &str = "index.auto_expand_replicas";
 
 /// The tool's command line.
 #[must_use]
@@ -125,6 +127,7 @@ fn finish(args: &Args, target: &Cluster, restore: &mut Restore, io: &mut Io) -> 
         let (replicas, refresh) = wanted(args, index);
         // Never null for replicas: 6.1.2 refuses it, and 8.19 makes it 1.
         if let Some(replicas) = replicas.map(|n| json!(n.to_string()))
+            && !expands(&before[name])
             && before[name].get(REPLICAS) != Some(&replicas)
         {
             changes.entry((REPLICAS, replicas.to_string())).or_default().push(name);
@@ -147,7 +150,7 @@ fn finish(args: &Args, target: &Cluster, restore: &mut Restore, io: &mut Io) -> 
     for index in &mut restore.indices {
         let kept = &after[&index.target_index];
         let (replicas, refresh) = wanted(args, index);
-        let same_replicas = replicas.is_none_or(|n| kept.get(REPLICAS) == Some(&json!(n.to_string())));
+        let same_replicas = expands(kept) || replicas.is_none_or(|n| kept.get(REPLICAS) == Some(&json!(n.to_string())));
         let same_refresh = kept.get(REFRESH).and_then(Value::as_str) == refresh.as_deref();
         if !same_replicas || !same_refresh {
             return Err(Fault::failed(format!(
@@ -156,11 +159,16 @@ fn finish(args: &Args, target: &Cluster, restore: &mut Restore, io: &mut Io) -> 
                 kept[REPLICAS],
                 kept.get(REFRESH).unwrap_or(&Value::Null)
             ))
-            .hint("a template, a policy or another client changes it: look for auto_expand_replicas"));
+            .hint("a template, a policy or another client changes it"));
         }
         index.finished = true;
     }
     Ok(())
+}
+
+/// Whether the cluster itself sets the number of replicas, by its nodes: whatever it is given it changes again.
+fn expands(settings: &Map<String, Value>) -> bool {
+    settings.get(EXPAND).is_some_and(|range| range != "false")
 }
 
 /// Setting a value is the same however often it is done.
@@ -178,7 +186,7 @@ fn put(target: &Cluster, list: &str, key: &str, value: &Value) -> Result<(), Fau
 fn settings(target: &Cluster, names: &[String]) -> Result<BTreeMap<String, Map<String, Value>>, Fault> {
     let mut found = BTreeMap::new();
     for list in batches(names.iter().map(String::as_str)) {
-        let path = Path::of([list.as_str(), "_settings", &format!("{REPLICAS},{REFRESH}")])
+        let path = Path::of([list.as_str(), "_settings", &format!("{REPLICAS},{REFRESH},{EXPAND}")])
             .query("ignore_unavailable", "true");
         let answer = target.get(&path).map_err(|e| e.fault("reading them"))?;
         for name in list.split(',') {

@@ -11,7 +11,7 @@ const NAME: &str = "es-finish-restore";
 const TARGET: &str = "elasticsearch-6.1.2";
 const A: &str = "javacafe_2018_01_01";
 const B: &str = "javacafe_2018_01_02";
-const SETTINGS: &str = "/javacafe_2018_01_01%2Cjavacafe_2018_01_02/_settings/index.number_of_replicas%2Cindex.refresh_interval?ignore_unavailable=true";
+const SETTINGS: &str = "/javacafe_2018_01_01%2Cjavacafe_2018_01_02/_settings/index.number_of_replicas%2Cindex.refresh_interval%2Cindex.auto_expand_replicas?ignore_unavailable=true";
 
 /// What es-wait prints when a restore has ended.
 fn restored(url: &str) -> Value {
@@ -129,6 +129,32 @@ fn settings_that_the_cluster_does_not_keep_are_a_failure() {
         ))
         .stderr_contains("hint: a template, a policy or another client changes it");
     assert_eq!(stub.finish().len(), 6);
+}
+
+#[test]
+fn replicas_that_the_cluster_counts_itself_are_left_to_it() {
+    // Where nodes are fewer than on the source, 0-1 comes to another number, and to the same again after every change.
+    let own = |count: &str, range: &str| {
+        let mut settings = body("elasticsearch-6.1.2/settings-own");
+        settings[A]["settings"]["index"]["number_of_replicas"] = count.into();
+        settings[A]["settings"]["index"]["auto_expand_replicas"] = range.into();
+        Answer::json(200, &settings)
+    };
+    let stub = Stub::start();
+    stub.root(TARGET).on("GET", SETTINGS, own("0", "0-1"));
+    let output = finish(&restored(&stub.url())).run();
+    output.exit(0).stderr("");
+    assert_eq!(output.json_lines()[0]["indices"][0]["finished"], true);
+    assert_eq!(stub.finish().len(), 2);
+    // Switched off it is as if it were not there.
+    let stub = Stub::start();
+    stub.root(TARGET).on("GET", SETTINGS, own("0", "false")).on("PUT", &format!("/{A}/_settings"), acknowledged()).on(
+        "GET",
+        SETTINGS,
+        own("1", "false"),
+    );
+    finish(&restored(&stub.url())).run().exit(0);
+    assert_eq!(stub.finish().len(), 4);
 }
 
 #[test]

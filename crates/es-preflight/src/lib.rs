@@ -57,6 +57,10 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     repository: Option<String>,
 
+    /// Name that the snapshot will have, without date math; one of that name in the repository is looked at
+    #[arg(long, value_name = "NAME", requires = "repository")]
+    snapshot: Option<String>,
+
     /// Type of the repository that will be registered (s3, fs, gcs, azure, hdfs): its plugin is looked for on every node
     #[arg(long, value_name = "TYPE")]
     r#type: Option<String>,
@@ -132,6 +136,7 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
         partial: args.partial,
         left_behind: args.ignore_index_setting.iter().flat_map(|key| Pattern::list(key)).collect(),
         repository: args.repository.as_deref(),
+        snapshot: args.snapshot.as_deref(),
         kind: args.r#type.as_deref(),
         target_kind: args.target_type.as_deref().or(args.r#type.as_deref()),
         place: args.settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).chain(named).collect(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use es_cli::Fault;
-use es_client::{CallError, Class, Cluster, Indices, Path};
+use es_client::{CallError, Class, Cluster, Indices, Path, excerpt};
 use es_records::Role;
 use serde_json::{Map, Value};
 
@@ -27,7 +27,8 @@ pub(crate) struct Node {
     pub(crate) name: String,
     /// `data`, `data_hot`, `master` and so on.
     roles: BTreeSet<String>,
-    attributes: BTreeMap<String, String>,
+    /// What it says of itself, by the names that allocation rules use.
+    attributes: BTreeMap<String, Vec<String>>,
     /// Names and classes of its plugins and modules.
     components: BTreeSet<String>,
     /// The disk with the most room, as the server takes it when it allocates.
@@ -57,8 +58,8 @@ impl Node {
     }
 
     /// What it says of itself under the name that an allocation rule uses.
-    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.get(name).map(String::as_str)
+    pub(crate) fn attribute(&self, name: &str) -> &[String] {
+        self.attributes.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Whether it has a plugin or module. One that is on the class path is listed under its class alone.
@@ -79,16 +80,27 @@ impl<'a> Side<'a> {
         self.cluster.role()
     }
 
-    /// Reads something without which a check cannot be made. What may not be read, or is not offered, is a warning.
+    /// Reads something without which a check cannot be made. What may not be read, is not offered, or is not of the kind that `fits`
+    /// wants, is a warning: it is no proof that there is nothing.
     pub(crate) fn ask(
         &self,
         check: &'static str,
         path: &Path,
+        fits: impl Fn(&Value) -> bool,
         findings: &mut Findings,
     ) -> Result<Option<Value>, Fault> {
         let role = self.role();
         match self.cluster.get(path) {
-            Ok(answer) => Ok(Some(answer)),
+            Ok(answer) if fits(&answer) => Ok(Some(answer)),
+            Ok(answer) => {
+                findings.warning(
+                    check,
+                    None,
+                    format!("not checked: GET {path} on the {role}: an answer of another kind: {}", excerpt(&answer)),
+                    "check the URL, a proxy may be answering; or look at this by hand",
+                );
+                Ok(None)
+            }
             Err(CallError::Server(error)) if matches!(error.class(), Class::NotAllowed | Class::UserError) => {
                 findings.warning(
                     check,
@@ -108,13 +120,14 @@ impl<'a> Side<'a> {
         &self,
         check: &'static str,
         path: &Path,
+        fits: impl Fn(&Value) -> bool,
         findings: &mut Findings,
     ) -> Result<Option<Value>, Fault> {
         match self.cluster.get(path) {
             Err(CallError::Server(error)) if matches!(error.status, 400 | 404 | 405) => Ok(None),
             Err(CallError::Server(error)) if error.says("is not allowed") && error.status == 401 => Ok(None),
-            Ok(answer) => Ok(Some(answer)),
-            Err(_) => self.ask(check, path, findings),
+            Ok(answer) if fits(&answer) => Ok(Some(answer)),
+            Ok(_) | Err(_) => self.ask(check, path, fits, findings),
         }
     }
 
@@ -127,16 +140,17 @@ impl<'a> Side<'a> {
             "filter_path",
             "nodes.*.name,nodes.*.roles,nodes.*.attributes,nodes.*.host,nodes.*.ip,nodes.*.plugins.name,nodes.*.plugins.classname,nodes.*.modules.name,nodes.*.modules.classname",
         );
-        let info = self.ask("plugins", &path, findings)?;
+        let listed = |answer: &Value| answer["nodes"].as_object().is_some_and(|nodes| !nodes.is_empty());
+        let info = self.ask("plugins", &path, listed, findings)?;
         let path = Path::of(["_nodes", "stats", "fs"]).query("filter_path", "nodes.*.timestamp,nodes.*.fs.data");
         let stats = match &info {
-            Some(_) => self.ask("disk", &path, findings)?,
+            Some(_) => self.ask("disk", &path, listed, findings)?,
             None => None,
         };
         let now = SystemTime::now();
         let nodes = info.map(|info| {
             let all = info["nodes"].as_object().into_iter().flatten();
-            all.map(|(id, node)| read(node, stats.as_ref().map(|stats| &stats["nodes"][id]), now)).collect()
+            all.map(|(id, node)| read(id, node, stats.as_ref().map(|stats| &stats["nodes"][id]), now)).collect()
         });
         Ok(self.nodes.get_or_init(|| nodes).as_deref())
     }
@@ -144,18 +158,21 @@ impl<'a> Side<'a> {
     /// The registered repositories, by name; none where they may not be seen.
     pub(crate) fn repositories(&self, findings: &mut Findings) -> Result<Option<&Map<String, Value>>, Fault> {
         if self.repositories.get().is_none() {
-            let answer = self.ask("repository", &Path::of(["_snapshot"]), findings)?;
+            let named =
+                |answer: &Value| answer.as_object().is_some_and(|all| all.values().all(|one| one["type"].is_string()));
+            let answer = self.ask("repository", &Path::of(["_snapshot"]), named, findings)?;
             let _ = self.repositories.set(answer);
         }
         Ok(self.repositories.get().and_then(Option::as_ref).and_then(Value::as_object))
     }
 
-    /// A setting of the cluster as it is in force; none where it has no value, or settings may not be seen.
-    pub(crate) fn setting(&self, key: &str, findings: &mut Findings) -> Result<Option<String>, Fault> {
+    /// The settings of the cluster as they are in force; none where they may not be seen.
+    fn all_settings(&self, findings: &mut Findings) -> Result<Option<&Map<String, Value>>, Fault> {
         if self.settings.get().is_none() {
             let path =
                 Path::of(["_cluster", "settings"]).query("include_defaults", "true").query("flat_settings", "true");
-            let answer = self.ask("cluster_settings", &path, findings)?;
+            let leveled = |answer: &Value| answer["persistent"].is_object() && answer["transient"].is_object();
+            let answer = self.ask("cluster_settings", &path, leveled, findings)?;
             let merged = answer.map(|mut answer| {
                 let mut all = Map::new();
                 for level in ["defaults", "persistent", "transient"] {
@@ -167,8 +184,24 @@ impl<'a> Side<'a> {
             });
             let _ = self.settings.set(merged);
         }
-        let all = self.settings.get().and_then(Option::as_ref);
+        Ok(self.settings.get().and_then(Option::as_ref))
+    }
+
+    /// Whether its settings may be seen: where not, nothing can be said of them.
+    pub(crate) fn shows_settings(&self, findings: &mut Findings) -> Result<bool, Fault> {
+        Ok(self.all_settings(findings)?.is_some())
+    }
+
+    /// A setting of the cluster as it is in force; none where it has no value, or settings may not be seen.
+    pub(crate) fn setting(&self, key: &str, findings: &mut Findings) -> Result<Option<String>, Fault> {
+        let all = self.all_settings(findings)?;
         Ok(all.and_then(|all| all.get(key)).and_then(Value::as_str).map(str::to_string))
+    }
+
+    /// Those whose keys begin so.
+    pub(crate) fn settings_below(&self, prefix: &str, findings: &mut Findings) -> Result<Map<String, Value>, Fault> {
+        let all = self.all_settings(findings)?.into_iter().flatten();
+        Ok(all.filter(|(key, _)| key.starts_with(prefix)).map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 
     /// Whether a switch of the cluster is on.
@@ -177,14 +210,20 @@ impl<'a> Side<'a> {
     }
 }
 
-fn read(node: &Value, stats: Option<&Value>, now: SystemTime) -> Node {
+fn read(id: &str, node: &Value, stats: Option<&Value>, now: SystemTime) -> Node {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
     let words = |value: &Value| value.as_array().into_iter().flatten().map(text).collect();
     let listed = ["plugins", "modules"].iter().flat_map(|list| node[*list].as_array().into_iter().flatten());
-    let mut attributes: BTreeMap<String, String> =
-        node["attributes"].as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect();
-    for (rule, key) in [("_name", "name"), ("_host", "host"), ("_ip", "ip")] {
-        attributes.insert(rule.into(), text(&node[key]));
+    let own = node["attributes"].as_object().into_iter().flatten();
+    let mut attributes: BTreeMap<String, Vec<String>> =
+        own.map(|(name, value)| (name.clone(), vec![text(value)])).collect();
+    let (name, host, ip) = (text(&node["name"]), text(&node["host"]), text(&node["ip"]));
+    attributes.insert("_id".into(), vec![id.to_string()]);
+    attributes.insert("_name".into(), vec![name]);
+    // A host may be meant by its address too (DiscoveryNodeFilters of 5.x to 7.10).
+    attributes.insert("_host".into(), vec![host, ip.clone()]);
+    for rule in ["_ip", "_host_ip", "_publish_ip"] {
+        attributes.insert(rule.into(), vec![ip.clone()]);
     }
     let disks = stats.map(|stats| &stats["fs"]["data"]).and_then(Value::as_array).into_iter().flatten();
     let disk = disks.filter_map(|disk| {

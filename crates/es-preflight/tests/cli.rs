@@ -43,6 +43,55 @@ fn a_misspelt_index_is_a_blocker_and_nothing_is_written() {
 }
 
 #[test]
+fn what_answers_with_something_else_is_no_proof_that_all_is_well() {
+    let index = "javacafe_2018_01_02";
+    let stubs = || {
+        let (source, target) = (Stub::start(), Stub::start());
+        source.root("elasticsearch-5.5.2").indices("elasticsearch-5.5.2/indices");
+        target.root("elasticsearch-6.1.2").indices("elasticsearch-6.1.2/indices-none");
+        (source, target)
+    };
+    let other = || es_testkit::stub::Answer::text(200, r#"{"message":"Hello"}"#).repeat();
+    let look = |source: &Stub, target: &Stub| {
+        tool(NAME)
+            .args(["--indices", index, "--repository", "r", "--snapshot", "s", "--type", "s3", "--bucket", "b"])
+            .args(["--source-url", &source.url(), "--target-url", &target.url()])
+            .run()
+    };
+    let answers = |stub: &Stub, methods: &[&str]| {
+        for method in methods {
+            stub.on_prefix(method, "/", other());
+        }
+    };
+    // The settings and the mappings of an index that is there cannot be missing.
+    let (source, target) = stubs();
+    answers(&source, &["GET"]);
+    look(&source, &target).exit(3).stderr_contains("settings of the source's indices: an answer of another kind");
+    // Beyond these whatever has not been looked at is said to be so.
+    let (source, target) = stubs();
+    let body = |part: &str, value: Value| {
+        es_testkit::stub::Answer::json(200, &serde_json::json!({index: {part: value}})).repeat()
+    };
+    let settings = serde_json::json!({"index": {"number_of_shards": "1"}});
+    source.on_prefix("GET", &format!("/{index}/_settings"), body("settings", settings));
+    source.on_prefix("GET", &format!("/{index}/_mapping"), body("mappings", serde_json::json!({})));
+    answers(&source, &["GET", "PUT"]);
+    answers(&target, &["GET", "PUT", "POST"]);
+    let output = look(&source, &target);
+    let findings = output.json_lines();
+    let level = |check: &str| -> Vec<&str> {
+        findings.iter().filter(|one| one["check"] == check).filter_map(|one| one["level"].as_str()).collect()
+    };
+    for check in ["created_version", "snapshot_running", "repository", "plugins", "cluster_settings", "permissions"] {
+        let levels = level(check);
+        assert!(!levels.is_empty() && levels.iter().all(|level| *level == "warning"), "{check}: {}", output.out());
+    }
+    for check in ["mappings", "analysis", "codec", "allocation", "blocks", "disk", "clock", "snapshot_name"] {
+        assert!(!level(check).contains(&"ok"), "{check}: {}", output.out());
+    }
+}
+
+#[test]
 fn no_connection_is_another_time() {
     tool(NAME)
         .args(["--indices", "a", "--source-url", "http://127.0.0.1:1", "--target-url", "http://127.0.0.1:1"])

@@ -219,25 +219,7 @@ fn name(args: &Args, patterns: &[Pattern], now: jiff::Timestamp) -> Result<Strin
                 .hint("name it: --snapshot '<move-{now/d}>'"));
         }
     };
-    let wrong = |why: &str| {
-        Err(Fault::usage(format!("snapshot name {name:?} {why}"))
-            .hint("servers take lower-case letters, digits, - _ and ."))
-    };
-    if name.is_empty() {
-        return wrong("is empty");
-    }
-    if name.chars().any(char::is_uppercase) {
-        return wrong("has upper-case letters");
-    }
-    if name.chars().any(char::is_whitespace) {
-        return wrong("has white space");
-    }
-    if name.starts_with('_') {
-        return wrong("begins with _");
-    }
-    if let Some(c) = name.chars().find(|c| c.is_control() || r#"\/*?"<>|,#"#.contains(*c)) {
-        return wrong(&format!("has {c:?}"));
-    }
+    es_client::check_snapshot_name(&name)?;
     Ok(name)
 }
 
@@ -357,7 +339,8 @@ fn adopt(
         return Err(differs("it was taken without the global state".into()));
     }
     if record.indices.is_empty() {
-        return Err(Fault::no(format!("{what} exists and holds no index that is asked for")));
+        return Err(Fault::no(format!("{what} exists and holds no index that is asked for"))
+            .hint("choose another --snapshot name"));
     }
     Ok(())
 }

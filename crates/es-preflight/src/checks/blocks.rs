@@ -32,6 +32,8 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Faul
             findings.add("blocks", level, Some(index), format!("{index} has index.blocks.{name}: {why}"), Some(keep));
         }
     }
-    findings.well("blocks", "nothing is blocked");
+    if look.to.shows_settings(findings)? {
+        findings.well("blocks", "nothing is blocked");
+    }
     Ok(())
 }

@@ -9,7 +9,7 @@ use es_cli::Fault;
 use es_client::{CallError, Path, batches};
 use serde_json::{Map, Value, json};
 
-use super::{Look, some, text};
+use super::{Look, another_kind, some, text};
 use crate::finding::{Findings, Level};
 use crate::side::Node;
 
@@ -71,6 +71,16 @@ const ANALYSIS: &[(&str, &str)] = &[
 ];
 
 pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
+    for index in &look.sealed {
+        findings.warning(
+            "mappings",
+            Some(index),
+            format!(
+                "not checked: {index} has index.blocks.metadata on the source, so that its mappings cannot be read"
+            ),
+            "take the block off on the source and look again",
+        );
+    }
     let fields = Fields::of(look)?;
     let analyses = analyses(look);
     let asked = ask_types(look, &fields, findings)?;
@@ -105,9 +115,15 @@ impl Fields {
     fn of(look: &Look<'_>) -> Result<Self, Fault> {
         let mut fields = Self::default();
         let typed = look.from.cluster.api_version()? < (7, 0);
-        for list in batches(look.indices().map(|(index, _)| index)) {
+        for list in batches(look.indices().map(|(index, _)| index).filter(|index| !look.sealed.contains(*index))) {
             let path = Path::of([list.as_str(), "_mapping"]).query("expand_wildcards", "all");
-            let answer = look.from.cluster.get(&path).map_err(|e| e.fault("mappings of the source's indices"))?;
+            let what = "mappings of the source's indices";
+            let answer = look.from.cluster.get(&path).map_err(|e| e.fault(what))?;
+            // Up to 6.x an index without mappings is left out.
+            let whole = typed || list.split(',').all(|index| !answer[index].is_null());
+            if !whole || !answer.as_object().is_some_and(|all| all.values().all(|one| one["mappings"].is_object())) {
+                return Err(another_kind(what, &answer));
+            }
             for (index, entry) in answer.as_object().into_iter().flatten() {
                 let mappings = &entry["mappings"];
                 let roots: Vec<&Value> = if typed {
@@ -187,12 +203,12 @@ fn simulate(look: &Look<'_>, settings: &Map<String, Value>, mappings: &Value) ->
     // Two templates of one priority may not fit one name, and another may fit every name.
     let body = json!({"index_patterns": ["es-preflight-simulated-*"], "priority": HIGHEST, "template": template});
     match look.to.cluster.read(&Path::of(["_index_template", "_simulate"]), Some(&body)) {
-        Ok(_) => Ok(Answer::Taken),
+        Ok(answer) if answer["template"].is_object() => Ok(Answer::Taken),
         Err(CallError::Server(error)) if error.status == 400 && error.says("simulate_template") => {
             // The innermost cause has the words; one that stands in the reason alone is the reason.
             Ok(Answer::Refused(error.cause.clone().unwrap_or_else(|| error.reason.clone())))
         }
-        Err(CallError::Server(_)) => Ok(Answer::NotAsked),
+        Ok(_) | Err(CallError::Server(_)) => Ok(Answer::NotAsked),
         Err(error) => Err(error.fault("asking the target about mappings")),
     }
 }
@@ -276,20 +292,27 @@ fn ask_analyses(
     findings: &mut Findings,
 ) -> Result<(), Fault> {
     for (settings, indices) in analyses.iter().take(MOST) {
-        if let Answer::Refused(words) = simulate(look, settings, &json!({}))? {
+        let answer = simulate(look, settings, &json!({}))?;
+        if let Answer::NotAsked = answer {
+            findings.warning(
+                "analysis",
+                indices.first().copied(),
+                format!("not checked: the target does not say whether it has the analysis of {}", some(indices)),
+                "try it on an index there: the settings index.analysis.* are those of the source",
+            );
+        }
+        if let Answer::Refused(words) = answer {
             let says = |said: &[&str]| said.iter().any(|one| words.contains(one));
-            let (check, fix) = if says(&["index.codec", "index.store.type", "store type"]) {
-                (
-                    "codec",
-                    "set it to the default on the source, force-merge, and snapshot again; a store type can be left behind: --ignore-index-setting index.store.type",
-                )
+            let codec = says(&["index.codec", "index.store.type", "store type"]);
+            let lacks = codec || says(&["Unknown ", "failed to find", "IOException", "_path"]);
+            let check = if codec { "codec" } else { "analysis" };
+            let fix = if codec {
+                "set it to the default on the source, force-merge, and snapshot again; a store type can be left behind: --ignore-index-setting index.store.type"
+            } else if lacks {
+                "install the plugin or the file that is missing on every node of the target, and restart it"
             } else {
-                (
-                    "analysis",
-                    "install the plugin or the file that is missing on every node of the target, and restart it",
-                )
+                "nothing for the move: a restore keeps what an older version allowed; before indices of this kind are made on the target, give them settings that it takes"
             };
-            let lacks = check == "codec" || says(&["Unknown ", "failed to find", "IOException", "_path"]);
             let (level, what) = if lacks {
                 (Level::Blocker, "the target refuses what they need")
             } else {

@@ -15,10 +15,10 @@ mod states;
 mod streams;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use es_cli::Fault;
-use es_client::{Path, Pattern, batches, flat};
+use es_client::{Pattern, batches, excerpt, flat};
 use serde_json::{Map, Value};
 
 use crate::finding::Findings;
@@ -35,6 +35,7 @@ pub(crate) struct Move<'a> {
     /// Index settings that are left behind: names and wildcards.
     pub(crate) left_behind: Vec<Pattern>,
     pub(crate) repository: Option<&'a str>,
+    pub(crate) snapshot: Option<&'a str>,
     /// Type of the repository, as the source reaches it.
     pub(crate) kind: Option<&'a str>,
     /// The same of the target.
@@ -43,7 +44,7 @@ pub(crate) struct Move<'a> {
     pub(crate) place: BTreeMap<&'a str, &'a str>,
 }
 
-/// Settings of each index, with dotted keys, without those that are left behind.
+/// Settings of each index, with dotted keys.
 type Settings = BTreeMap<String, Map<String, Value>>;
 
 /// What every check looks at.
@@ -51,7 +52,10 @@ pub(crate) struct Look<'a> {
     from: &'a Side<'a>,
     to: &'a Side<'a>,
     wish: &'a Move<'a>,
+    /// Without those that are left behind.
     settings: Settings,
+    /// Those whose metadata is blocked on the source, so that their mappings cannot be read there.
+    sealed: BTreeSet<String>,
     /// The name that each index will have.
     targets: BTreeMap<&'a str, &'a str>,
     /// Whether source and target are one cluster.
@@ -62,7 +66,13 @@ impl<'a> Look<'a> {
     pub(crate) fn of(from: &'a Side<'a>, to: &'a Side<'a>, wish: &'a Move<'a>) -> Result<Self, Fault> {
         let same = from.cluster.identity()?.cluster_uuid == to.cluster.identity()?.cluster_uuid;
         let targets = wish.pairs.iter().map(|(index, target)| (index.as_str(), target.as_str())).collect();
-        Ok(Self { from, to, wish, settings: settings(from, wish)?, targets, same })
+        let mut settings = settings(from, wish)?;
+        let sealed = settings.iter().filter(|(_, settings)| is_on(settings, "index.blocks.metadata"));
+        let sealed = sealed.map(|(index, _)| index.clone()).collect();
+        for own in settings.values_mut() {
+            own.retain(|key, _| !wish.left_behind.iter().any(|pattern| pattern.matches(key)));
+        }
+        Ok(Self { from, to, wish, settings, sealed, targets, same })
     }
 
     /// Indices that are to be moved and exist, with their settings.
@@ -98,15 +108,22 @@ fn settings(from: &Side<'_>, wish: &Move<'_>) -> Result<Settings, Fault> {
     let mut all = Settings::new();
     let known = wish.pairs.iter().map(|(index, _)| index.as_str()).filter(|index| from.indices.get(index).is_some());
     for list in batches(known) {
-        let path = Path::of([list.as_str(), "_settings"]).query("expand_wildcards", "all");
-        let answer = from.cluster.get(&path).map_err(|e| e.fault("settings of the source's indices"))?;
+        let what = "settings of the source's indices";
+        let answer = es_client::index_settings(from.cluster, &list)?;
+        if list.split(',').any(|index| !answer[index]["settings"].is_object()) {
+            return Err(another_kind(what, &answer));
+        }
         for (index, entry) in answer.as_object().into_iter().flatten() {
-            let mut settings = flat(&entry["settings"]);
-            settings.retain(|key, _| !wish.left_behind.iter().any(|pattern| pattern.matches(key)));
-            all.insert(index.clone(), settings);
+            all.insert(index.clone(), flat(&entry["settings"]));
         }
     }
     Ok(all)
+}
+
+/// What was asked for by name and did not come is no proof that there is nothing.
+fn another_kind(what: &str, answer: &Value) -> Fault {
+    Fault::failed(format!("{what}: an answer of another kind: {}", excerpt(answer)))
+        .hint("check the URL; a proxy may be answering")
 }
 
 fn text<'s>(settings: &'s Map<String, Value>, key: &str) -> Option<&'s str> {

@@ -41,6 +41,15 @@ fn taken(look: &Look<'_>, index: &str, target: &str, findings: &mut Findings) {
 fn aliases(look: &Look<'_>, index: &str, findings: &mut Findings) {
     let Some(info) = look.from.indices.get(index) else { return };
     for alias in &info.settings.aliases {
+        if let Some((other, _)) = look.wish.pairs.iter().find(|(_, target)| target == alias) {
+            findings.blocker(
+                "aliases",
+                Some(index),
+                format!("alias {alias:?} of {index} is the new name of {other}: one name cannot be both"),
+                "--no-aliases, or give the index another name",
+            );
+            continue;
+        }
         if look.to.indices.get(alias).is_some() {
             findings.blocker(
                 "aliases",

@@ -115,6 +115,12 @@ fn counts(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
                     );
                     break;
                 }
+                Ok(answer) if !answer["count"].is_u64() => findings.warning(
+                    "permissions",
+                    None,
+                    format!("not checked: the {role} counts with an answer of another kind: {}", excerpt(&answer)),
+                    "check the URL; a proxy may be answering",
+                ),
                 Ok(_) | Err(CallError::Server(_)) => {}
                 Err(error) => return Err(error.fault(&format!("trying to count on the {role}"))),
             }

@@ -31,7 +31,9 @@ fn ilm(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
     if managed.is_empty() {
         return Ok(());
     }
-    let policies = look.to.offered("policies", &Path::of(["_ilm", "policy"]), findings)?;
+    let named =
+        |answer: &Value| answer.as_object().is_some_and(|all| all.values().all(|one| one["policy"].is_object()));
+    let policies = look.to.offered("policies", &Path::of(["_ilm", "policy"]), named, findings)?;
     let leave = "restore without it: --ignore-index-setting 'index.lifecycle.*'; or stop ILM there";
     for (index, settings, policy) in managed {
         let Some(policies) = &policies else {
@@ -101,9 +103,9 @@ fn ism(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
     if !look.to.version.opensearch {
         return Ok(());
     }
-    let Some(answer) = look.to.offered("policies", &Path::of(["_plugins", "_ism", "policies"]), findings)? else {
-        return Ok(());
-    };
+    let path = Path::of(["_plugins", "_ism", "policies"]);
+    let listed = |answer: &Value| answer["policies"].is_array();
+    let Some(answer) = look.to.offered("policies", &path, listed, findings)? else { return Ok(()) };
     for policy in answer["policies"].as_array().into_iter().flatten().map(|one| &one["policy"]) {
         let templates = &policy["ism_template"];
         let templates = templates.as_array().map_or_else(|| std::slice::from_ref(templates), Vec::as_slice);

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use es_cli::Fault;
-use es_client::Path;
+use es_client::{CallError, Path, excerpt};
 use es_records::Role;
 use serde_json::Value;
 
-use super::Look;
+use super::{Look, some};
 use crate::finding::Findings;
 use crate::side::Side;
 
@@ -27,6 +27,58 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Faul
         read(look.to, name, to, findings);
     }
     read(look.from, name, &from, findings);
+    match look.wish.snapshot {
+        Some(snapshot) => taken(look, name, snapshot, &from, findings),
+        None => Ok(()),
+    }
+}
+
+/// The name of the snapshot: one that servers refuse, or one that is there and cannot be taken for this move's.
+fn taken(look: &Look<'_>, name: &str, snapshot: &str, from: &Registered, findings: &mut Findings) -> Result<(), Fault> {
+    const CHECK: &str = "snapshot_name";
+    if let Err(fault) = es_client::check_snapshot_name(snapshot) {
+        findings.blocker(CHECK, None, fault.message, &fault.hint.unwrap_or_default());
+        return Ok(());
+    }
+    let another = "choose another --snapshot name";
+    if !from.0.contains_key(name) {
+        return Ok(());
+    }
+    match look.from.cluster.get(&Path::of(["_snapshot", name, snapshot])) {
+        Ok(answer) if answer["snapshots"][0]["indices"].is_array() => {
+            let there = &answer["snapshots"][0];
+            let held: Vec<&str> = there["indices"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let lacking: Vec<&str> = look.wish.pairs.iter().map(|(index, _)| index.as_str()).collect();
+            let lacking: Vec<&str> = lacking.into_iter().filter(|index| !held.contains(index)).collect();
+            let state = there["state"].as_str().unwrap_or("without a state");
+            let usable = matches!(state, "SUCCESS" | "IN_PROGRESS") || state == "PARTIAL" && look.wish.partial;
+            if !lacking.is_empty() {
+                let message = format!("snapshot {name}/{snapshot} exists and does not hold {}", some(&lacking));
+                findings.blocker(CHECK, None, message, another);
+            } else if usable {
+                findings.warning(
+                    CHECK,
+                    None,
+                    format!("snapshot {name}/{snapshot} exists and holds the indices: it will be taken as it is"),
+                    "nothing, if it is this move's own; to move what was written since, choose another --snapshot name",
+                );
+            } else {
+                findings.blocker(CHECK, None, format!("snapshot {name}/{snapshot} exists and is {state}"), another);
+            }
+        }
+        Err(CallError::Server(error)) if error.is_snapshot_missing() => {
+            findings.ok(CHECK, format!("the name {snapshot:?} is free in {name:?}"));
+        }
+        // What cannot be read at all was told.
+        Err(CallError::Server(_)) => {}
+        Ok(answer) => findings.warning(
+            CHECK,
+            None,
+            format!("not checked: no list of snapshots: {}", excerpt(&answer)),
+            "check the URL; a proxy may be answering",
+        ),
+        Err(error) => return Err(error.fault(&format!("looking for snapshot {name}/{snapshot}"))),
+    }
     Ok(())
 }
 
@@ -148,10 +200,15 @@ fn read(side: &Side<'_>, name: &str, registered: &Registered, findings: &mut Fin
     }
     let role = side.role();
     match side.cluster.get(&Path::of(["_snapshot", name, "_all"])) {
-        Ok(answer) => {
-            let count = answer["snapshots"].as_array().map_or(0, Vec::len);
-            findings.ok("repository", format!("the {role} reads {name:?}: {count} snapshots"));
-        }
+        Ok(answer) => match answer["snapshots"].as_array() {
+            Some(all) => findings.ok("repository", format!("the {role} reads {name:?}: {} snapshots", all.len())),
+            None => findings.warning(
+                "repository",
+                None,
+                format!("not checked: the {role} answers for {name:?} with no list of snapshots: {}", excerpt(&answer)),
+                "check the URL; a proxy may be answering",
+            ),
+        },
         Err(error) => {
             let fault = error.fault(&format!("the {role} cannot read {name:?}"));
             // A target that reaches the place for the first time shows there what its rights are.

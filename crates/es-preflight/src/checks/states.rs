@@ -2,6 +2,7 @@
 
 use es_cli::Fault;
 use es_client::Path;
+use serde_json::Value;
 
 use super::Look;
 use crate::finding::{Findings, Level};
@@ -53,9 +54,9 @@ fn of(look: &Look<'_>, index: &str, findings: &mut Findings) {
 
 /// Another snapshot at work on the source.
 fn at_work(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
-    let Some(status) = look.from.ask("snapshot_running", &Path::of(["_snapshot", "_status"]), findings)? else {
-        return Ok(());
-    };
+    let listed = |answer: &Value| answer["snapshots"].is_array();
+    let path = Path::of(["_snapshot", "_status"]);
+    let Some(status) = look.from.ask("snapshot_running", &path, listed, findings)? else { return Ok(()) };
     if let Some(running) = status["snapshots"].as_array().and_then(|all| all.first()) {
         let name = |key: &str| running[key].as_str().unwrap_or("?").to_string();
         findings.warning(

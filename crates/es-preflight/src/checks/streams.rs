@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use es_cli::Fault;
 use es_client::{Path, Pattern};
+use serde_json::Value;
 
 use super::{Look, some};
 use crate::finding::Findings;
@@ -39,7 +40,7 @@ impl Streams {
             (false, true) => Path::of(["_data_stream"]).query("expand_wildcards", "all"),
             (false, false) => return Ok(None),
         };
-        let answer = side.offered("data_streams", &path, findings)?;
+        let answer = side.offered("data_streams", &path, |answer| answer["data_streams"].is_array(), findings)?;
         Ok(answer.map(|answer| {
             let all = answer["data_streams"].as_array().into_iter().flatten();
             let streams = all.filter_map(|stream| {
@@ -127,7 +128,11 @@ fn templates(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
         "filter_path",
         "index_templates.name,index_templates.index_template.index_patterns,index_templates.index_template.data_stream",
     );
-    let Some(answer) = look.to.offered("data_streams", &path, findings)? else { return Ok(()) };
+    // Of none the filter leaves nothing at all.
+    let listed = |answer: &Value| {
+        answer.as_object().is_some_and(serde_json::Map::is_empty) || answer["index_templates"].is_array()
+    };
+    let Some(answer) = look.to.offered("data_streams", &path, listed, findings)? else { return Ok(()) };
     for template in answer["index_templates"].as_array().into_iter().flatten() {
         if template["index_template"]["data_stream"].is_null() {
             continue;

@@ -28,7 +28,15 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) {
     }
     for (index, settings) in look.indices() {
         let created = text(settings, "index.version.created");
-        let Some(created) = created.and_then(|id| id.parse().ok()).map(Version::created) else { continue };
+        let Some(created) = created.and_then(|id| id.parse().ok()).map(Version::created) else {
+            findings.warning(
+                "created_version",
+                Some(index),
+                format!("not checked: the source does not say which version created {index}"),
+                "look at it by hand: curl \"$ES_SOURCE_URL/INDEX/_settings\" has index.version.created",
+            );
+            continue;
+        };
         if let Some(why) = to.cannot_read(created) {
             findings.blocker(
                 "created_version",
