@@ -250,13 +250,27 @@ fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
         }
     }
     for (index, count) in plan.indices.iter().zip(&outcome.duplicates).filter(|(_, count)| **count > 0) {
-        let name = &index.metadata.name;
-        let text = format!("index {name:?}: {count} documents have the id of another, of another type or routing");
+        let (bulk, several) =
+            (args.format == Format::Bulk, plan.indices.iter().filter(|other| other.group == index.group));
+        let name = if bulk { &index.bulk.1 } else { &index.metadata.name };
+        let of = if several.count() > 1 { "index, type" } else { "type" };
+        let text = format!("index {name:?}: {count} documents have the id of another, of another {of} or routing");
         if args.format == Format::Bulk {
             let hint = "--format jsonl keeps type and routing; --allow-duplicate-ids passes them over";
             exit = exit.worst(io.report(&Fault::no(text).hint(hint)));
         } else {
             io.warn(&text);
+        }
+    }
+    for (index, totals) in read::by_index(&plan, &outcome.totals) {
+        // Without any routing, an id has one shard.
+        if index.in_parts && totals.routed > 0 {
+            let (name, routed) = (&index.metadata.name, totals.routed);
+            let fault = Fault::no(format!(
+                "index {name:?}: {routed} documents have a routing: shards that were not read may hold their ids too"
+            ));
+            let hint = "read all of its shards at once; --allow-duplicate-ids passes it over";
+            exit = exit.worst(io.report(&fault.hint(hint)));
         }
     }
     if let Some(path) = &args.record {
@@ -326,7 +340,7 @@ fn record(
         "documents": documents,
         "bytes": bytes,
         "bytes_fetched": repository.bytes_fetched(),
-        "indices": by_index.iter().map(|(name, own)| named("index", json!(name), own)).collect::<Vec<_>>(),
+        "indices": by_index.iter().map(|(index, own)| named("index", json!(index.metadata.name), own)).collect::<Vec<_>>(),
         "shards": shards,
         "missing": missing,
         "steps": [io.step(0, 0)],

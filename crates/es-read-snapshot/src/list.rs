@@ -47,7 +47,7 @@ fn snapshots(repository: &Repository, io: &mut Io) -> Result<Exit, Fault> {
 fn indices(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fault> {
     let snapshot = plan::snapshot(repository, args)?;
     let info = plan::info(repository, snapshot)?;
-    for index in plan::choose(repository, snapshot, &info, &args.indices)? {
+    for index in plan::choose(repository, snapshot, &info, &args.indices, io)? {
         let metadata = repository.index_metadata(snapshot, index).map_err(|error| fault(&error))?;
         let failed = info.failures.iter().filter(|failure| failure.index == index.name).count();
         io.emit(&json!({
@@ -77,7 +77,7 @@ fn shards(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fau
     let snapshot = plan::snapshot(repository, args)?;
     let info = plan::info(repository, snapshot)?;
     let mut exit = Exit::Ok;
-    for index in plan::choose(repository, snapshot, &info, &args.indices)? {
+    for index in plan::choose(repository, snapshot, &info, &args.indices, io)? {
         let metadata = repository.index_metadata(snapshot, index).map_err(|error| fault(&error))?;
         for number in 0..metadata.shards {
             let mut record = json!({
@@ -119,9 +119,12 @@ fn shards(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fau
 pub(crate) fn metadata(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fault> {
     let snapshot = plan::snapshot(repository, args)?;
     let info = plan::info(repository, snapshot)?;
-    for index in plan::choose(repository, snapshot, &info, &args.indices)? {
+    let with_types = plan::written_before(&info, snapshot, 7);
+    for index in plan::choose(repository, snapshot, &info, &args.indices, io)? {
         let metadata = repository.index_metadata(snapshot, index).map_err(|error| fault(&error))?;
-        io.emit(&metadata.as_server_prints())?;
+        let stream =
+            metadata.data_stream(&info.data_streams).filter(|stream| info.data_streams.iter().any(|s| s == stream));
+        io.emit(&metadata.as_server_prints(with_types, stream))?;
     }
     Ok(Exit::Ok)
 }

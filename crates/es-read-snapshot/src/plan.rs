@@ -1,10 +1,12 @@
 //! What is to be read: a snapshot, its indices, their shards.
 
+use std::collections::BTreeMap;
+
 use es_cli::{Exit, Fault, Io};
 use es_lucene::Mapping;
 use es_repository::{IndexEntry, IndexMetadata, Repository, SnapshotEntry, SnapshotInfo, Verdict};
 
-use crate::{Args, Op, fault};
+use crate::{Args, Format, Op, fault};
 
 /// One index to be read.
 pub(crate) struct Index<'a> {
@@ -16,8 +18,12 @@ pub(crate) struct Index<'a> {
     pub(crate) mapping: Mapping,
     /// What bulk lines do, and the index or data stream that they name.
     pub(crate) bulk: (Op, String),
-    /// Whether two documents can have one id: of two types, or on two shards by a routing of their own.
+    /// Place of the first index whose lines name the same one as its own: there ids are compared.
+    pub(crate) group: usize,
+    /// Whether two documents can have one id there: of two indices or types, or on two shards by a routing of their own.
     pub(crate) ids_may_repeat: bool,
+    /// Whether a shard of it that is not read can hold an id that is.
+    pub(crate) in_parts: bool,
 }
 
 /// One shard to be read.
@@ -43,7 +49,8 @@ pub(crate) fn snapshot<'a>(repository: &'a Repository, args: &Args) -> Result<&'
     let all = &repository.data().snapshots;
     match (&args.snapshot, all.as_slice()) {
         (Some(name), _) => repository.data().snapshot(name).ok_or_else(|| {
-            Fault::no(format!("snapshot {name:?} is not in the repository")).hint("see --list snapshots")
+            Fault::no(format!("snapshot {name:?} is not in the repository"))
+                .hint("see --list snapshots; one that is still running is not there yet: try again when it is done")
         }),
         (None, [only]) => Ok(only),
         (None, []) => Err(Fault::no("the repository holds no snapshot")),
@@ -79,6 +86,7 @@ pub(crate) fn choose<'a>(
     snapshot: &'a SnapshotEntry,
     info: &SnapshotInfo,
     patterns: &[String],
+    io: &mut Io,
 ) -> Result<Vec<&'a IndexEntry>, Fault> {
     let all = repository.indices(snapshot, info).map_err(|error| fault(&error))?;
     let (without, with): (Vec<&str>, Vec<&str>) =
@@ -90,11 +98,23 @@ pub(crate) fn choose<'a>(
             );
         }
     }
+    for pattern in &without {
+        if !all.iter().any(|index| matches(&pattern[1..], &index.name)) {
+            io.warn(&format!("--indices {pattern} leaves nothing out: no such index in snapshot {:?}", snapshot.name));
+        }
+    }
     let wanted = |name: &str| {
         (with.is_empty() || with.iter().any(|pattern| matches(pattern, name)))
             && !without.iter().any(|pattern| matches(&pattern[1..], name))
     };
-    Ok(all.into_iter().filter(|index| wanted(&index.name)).collect())
+    let none = all.is_empty();
+    let chosen: Vec<_> = all.into_iter().filter(|index| wanted(&index.name)).collect();
+    if chosen.is_empty() && !none {
+        return Err(
+            Fault::no(format!("--indices leaves no index of snapshot {:?}", snapshot.name)).hint("see --list indices")
+        );
+    }
+    Ok(chosen)
 }
 
 /// Whether a pattern with `*` matches a name, or is `_all`.
@@ -130,26 +150,46 @@ pub(crate) fn plan<'a>(repository: &'a Repository, args: &Args, io: &mut Io) -> 
             snapshot.name
         )));
     }
-    let typed = shows_types(&info, snapshot);
+    // Servers name types through 7.x.
+    let typed = written_before(&info, snapshot, 8);
     let mut indices = Vec::new();
-    for entry in choose(repository, snapshot, &info, &args.indices)? {
+    for entry in choose(repository, snapshot, &info, &args.indices, io)? {
         let metadata = repository.index_metadata(snapshot, entry).map_err(|error| fault(&error))?;
         check(&metadata, args, io)?;
+        left_out(&metadata, args, io);
         let mapping = metadata.mapping();
         let doc_type = if typed { Some(metadata.doc_type().unwrap_or("_doc").to_owned()) } else { None };
-        let types = metadata.mapping_types().keys().filter(|name| *name != "_default_").count();
-        let ids_may_repeat = !args.allow_duplicate_ids && (types > 1 || metadata.shards > 1);
-        let bulk = bulk(&metadata, args);
-        indices.push(Index { entry, metadata, doc_type, mapping, bulk, ids_may_repeat });
+        let ids_may_repeat = !args.allow_duplicate_ids && (metadata.types() > 1 || metadata.shards > 1);
+        let bulk = bulk(&metadata, &info, args);
+        let group = indices.len();
+        indices.push(Index { entry, metadata, doc_type, mapping, bulk, group, ids_may_repeat, in_parts: false });
     }
     let mut plan = Plan { snapshot, info, indices, shards: Vec::new(), missing: Vec::new() };
     plan.choose_shards(args)?;
+    if args.format == Format::Bulk && !args.allow_duplicate_ids {
+        plan.group_by_lines(io)?;
+    }
     Ok(plan)
 }
 
+/// Tells what lines of the _bulk API have no place for.
+fn left_out(metadata: &IndexMetadata, args: &Args, io: &mut Io) {
+    if args.format != Format::Bulk {
+        return;
+    }
+    let name = &metadata.name;
+    if args.target_major >= 6 && !metadata.mapping().parents.is_empty() {
+        io.warn(&format!("index {name:?}: parents are left out: 6.x and later know them as a join field only"));
+    }
+    let types = metadata.types();
+    if args.target_major >= 7 && types > 1 {
+        io.warn(&format!("index {name:?}: its {types} types are left out: 7.x and later have none"));
+    }
+}
+
 /// A data stream takes documents under its own name, not under that of an index behind it.
-fn bulk(metadata: &IndexMetadata, args: &Args) -> (Op, String) {
-    let stream = metadata.data_stream();
+fn bulk(metadata: &IndexMetadata, info: &SnapshotInfo, args: &Args) -> (Op, String) {
+    let stream = metadata.data_stream(&info.data_streams);
     let op = args.op.unwrap_or(if stream.is_some() { Op::Create } else { Op::Index });
     let own = match (op, stream) {
         (Op::Create, Some(stream)) => stream,
@@ -158,17 +198,19 @@ fn bulk(metadata: &IndexMetadata, args: &Args) -> (Op, String) {
     (op, args.target_index.as_deref().unwrap_or(own).to_owned())
 }
 
-/// Servers name types through 7.x.
-fn shows_types(info: &SnapshotInfo, snapshot: &SnapshotEntry) -> bool {
+/// Whether Elasticsearch before this major version wrote the snapshot. OpenSearch 1.x is a 7.x, later ones are an 8.x.
+pub(crate) fn written_before(info: &SnapshotInfo, snapshot: &SnapshotEntry, major: i64) -> bool {
     /// The bit that tells OpenSearch's numbers from Elasticsearch's.
     const OPENSEARCH: i64 = 0x0800_0000;
-    match info.version_id {
-        Some(id) if id & OPENSEARCH != 0 => (id ^ OPENSEARCH) / 1_000_000 < 2,
-        Some(id) => id / 1_000_000 < 8,
-        None => snapshot.version.as_deref().is_none_or(|version| {
-            version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major < 8)
-        }),
-    }
+    let own = match info.version_id {
+        Some(id) if id & OPENSEARCH != 0 => ((id ^ OPENSEARCH) / 1_000_000).min(2) + 6,
+        Some(id) => id / 1_000_000,
+        None => match snapshot.version.as_deref() {
+            Some(version) => version.split('.').next().and_then(|own| own.parse().ok()).unwrap_or(i64::MAX),
+            None => 0,
+        },
+    };
+    own < major
 }
 
 /// Refuses an index whose documents are not there as they were.
@@ -226,6 +268,38 @@ impl Plan<'_> {
                     }
                     None => self.shards.push(shard),
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the indices whose lines name one and the same, and what other readings may print of it.
+    fn group_by_lines(&mut self, io: &mut Io) -> Result<(), Fault> {
+        let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (place, index) in self.indices.iter().enumerate() {
+            groups.entry(index.bulk.1.clone()).or_default().push(place);
+        }
+        for (target, group) in groups {
+            let own = self.shards.iter().chain(self.missing.iter().map(|(shard, _)| shard));
+            let chosen = own.filter(|shard| group.contains(&shard.index)).count();
+            let all: usize = group.iter().map(|place| self.indices[*place].metadata.shards as usize).sum();
+            let in_parts = chosen > 0 && chosen < all;
+            let (first, several) = (group[0], group.len() > 1);
+            if in_parts && several {
+                let text = format!("lines for {target:?} are of {} indices, and not of all their shards", group.len());
+                if self.indices[first].bulk.0 == Op::Index {
+                    // The later of two lines would replace the other, and no part can see both.
+                    return Err(Fault::usage(format!("{text}: ids cannot be compared")).hint(
+                        "read them whole, or each into an index of its own; --allow-duplicate-ids does not look",
+                    ));
+                }
+                io.warn(&format!("{text}: ids are compared within them alone"));
+            }
+            for place in group {
+                let index = &mut self.indices[place];
+                index.group = first;
+                index.ids_may_repeat |= several;
+                index.in_parts = in_parts;
             }
         }
         Ok(())

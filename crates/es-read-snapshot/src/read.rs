@@ -35,6 +35,8 @@ pub(crate) struct Totals {
     pub(crate) printed: u64,
     /// Bytes of their lines.
     pub(crate) bytes: u64,
+    /// Documents with a routing of their own, or a parent: their ids can be on other shards too.
+    pub(crate) routed: u64,
     /// Of the printed documents.
     pub(crate) digest: Digest,
 }
@@ -44,6 +46,7 @@ impl Totals {
         self.counts.add(&other.counts);
         self.printed += other.printed;
         self.bytes += other.bytes;
+        self.routed += other.routed;
         self.digest.merge(other.digest);
     }
 }
@@ -106,7 +109,7 @@ pub(crate) struct Outcome {
     pub(crate) totals: Vec<Totals>,
     /// Ids that were asked for and found.
     pub(crate) found: HashSet<String>,
-    /// How many documents have the id of another document of their index, in the order of the plan's indices.
+    /// How many documents have the id of another for the same index, at the place of the first of its indices in the plan.
     pub(crate) duplicates: Vec<u64>,
 }
 
@@ -259,7 +262,6 @@ impl Work<'_> {
         let index = &self.plan.indices[shard.index];
         let mut printer = Printer {
             work: self,
-            shard,
             index,
             lines: Vec::with_capacity(BATCH + BATCH / 8),
             totals: Totals::default(),
@@ -343,7 +345,6 @@ fn lucene(error: es_lucene::Error) -> Fault {
 /// Makes lines of the documents of one segment.
 struct Printer<'a, 'b> {
     work: &'a Work<'b>,
-    shard: Shard,
     index: &'a Index<'b>,
     lines: Vec<u8>,
     totals: Totals,
@@ -414,9 +415,12 @@ impl Printer<'_, '_> {
             // There one id in two types is two documents.
             let by_type = self.work.format == Format::Bulk && self.work.target_major < 6;
             let doc_type = document.doc_type.filter(|_| by_type);
-            ids.push(Key::new(self.shard.index, (document.id, doc_type)));
+            ids.push(Key::new(self.index.group, (document.id, doc_type)));
         }
         self.totals.printed += 1;
+        if document.parent.is_some() || document.routing.is_some_and(|routing| routing != document.id) {
+            self.totals.routed += 1;
+        }
         if self.lines.len() >= BATCH {
             self.flush_if_free()?;
         }
@@ -473,6 +477,8 @@ impl Printer<'_, '_> {
         let typed = self.work.target_major < 7;
         let parent = document.parent.filter(|_| self.work.target_major < 6);
         let doc_type = document.doc_type.or(self.index.doc_type.as_deref()).unwrap_or("_doc");
+        // There no type begins with an underscore.
+        let doc_type = if self.work.target_major < 6 && doc_type == "_doc" { "doc" } else { doc_type };
         self.head(typed.then_some(doc_type));
         let lines = &mut self.lines;
         one_line::quote(document.id, lines);
@@ -520,10 +526,10 @@ impl Printer<'_, '_> {
 }
 
 /// Totals by index, in the order of the plan.
-pub(crate) fn by_index(plan: &Plan<'_>, totals: &[Totals]) -> Vec<(String, Totals)> {
+pub(crate) fn by_index<'a>(plan: &'a Plan<'a>, totals: &[Totals]) -> Vec<(&'a Index<'a>, Totals)> {
     let mut sums: BTreeMap<usize, Totals> = BTreeMap::new();
     for (shard, own) in plan.shards.iter().zip(totals) {
         sums.entry(shard.index).or_default().add(own);
     }
-    sums.into_iter().map(|(index, totals)| (plan.indices[index].metadata.name.clone(), totals)).collect()
+    sums.into_iter().map(|(index, totals)| (&plan.indices[index], totals)).collect()
 }

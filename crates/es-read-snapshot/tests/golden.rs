@@ -251,3 +251,76 @@ fn a_shard_that_is_not_in_its_snapshot_is_named() {
         assert_eq!(tool(&root, &["--snapshot", "part", "--indices", "empty"]).status.code(), Some(0));
     }
 }
+
+#[test]
+fn ids_are_compared_by_the_index_that_bulk_lines_name() {
+    let root = golden().join("elasticsearch-7.10.2");
+    let arguments = ["--snapshot", "one", "--indices", "nested,sorted", "--format", "bulk"];
+    assert_eq!(tool(&root, &arguments).status.code(), Some(0));
+    let into_one = [&arguments[..], &["--target-index", "days"]].concat();
+    let output = tool(&root, &into_one);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("index \"days\": ") && said.contains("the id of another, of another index, type"), "{said}");
+    // No part can see what the other prints.
+    for part in ["0", "1"] {
+        let output = tool(&root, &[&into_one[..], &["--shard-index", part, "--shard-count", "2"]].concat());
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""));
+        assert!(text(&output.stderr).contains("lines for \"days\" are of 2 indices"), "{}", text(&output.stderr));
+    }
+    assert_eq!(tool(&root, &[&into_one[..], &["--allow-duplicate-ids"]].concat()).status.code(), Some(0));
+}
+
+#[test]
+fn documents_with_a_routing_are_not_safe_in_parts() {
+    let root = golden().join("elasticsearch-7.10.2");
+    let read = |more: &[&str]| {
+        let arguments = ["--snapshot", "one", "--indices", "docs", "--format", "bulk"];
+        tool(&root, &[&arguments[..], more].concat())
+    };
+    assert_eq!(read(&[]).status.code(), Some(0));
+    let shards = [&["--shards", "0"][..], &["--shards", "1"], &["--shard-index", "0", "--shard-count", "2"]];
+    for part in shards {
+        let output = read(part);
+        let routed = text(&output.stdout).contains("\"routing\"");
+        assert_eq!(output.status.code(), Some(i32::from(routed)), "{part:?}: {}", text(&output.stderr));
+        let said = text(&output.stderr).contains("shards that were not read may hold their ids too");
+        assert_eq!(said, routed, "{part:?}");
+        assert_eq!(read(&[part, &["--allow-duplicate-ids"]].concat()).status.code(), Some(0), "{part:?}");
+    }
+    assert!(shards.iter().any(|part| read(part).status.code() == Some(1)));
+    let lines = tool(&root, &["--snapshot", "one", "--indices", "docs", "--shards", "0"]);
+    assert_eq!((lines.status.code(), text(&lines.stderr)), (Some(0), ""));
+}
+
+#[test]
+fn what_bulk_lines_have_no_place_for_is_told() {
+    let root = golden().join("elasticsearch-5.5.2");
+    for (major, parents, types) in [("5", false, false), ("6", true, false), ("7", true, true)] {
+        let arguments = ["--snapshot", "one", "--indices", "family", "--format", "bulk", "--target-major", major];
+        let said = tool(&root, &arguments).stderr;
+        assert_eq!(text(&said).contains("warning: index \"family\": parents are left out"), parents, "{major}");
+        assert_eq!(text(&said).contains("warning: index \"family\": its 2 types are left out"), types, "{major}");
+    }
+}
+
+#[test]
+fn a_type_that_5_x_refuses_has_another_name_there() {
+    let root = golden().join("elasticsearch-7.10.2");
+    for (major, named) in [("5", "\"_type\":\"doc\""), ("6", "\"_type\":\"_doc\"")] {
+        let arguments = ["--snapshot", "two", "--indices", "empty", "--format", "bulk", "--target-major", major];
+        let output = tool(&root, &arguments);
+        assert!(text(&output.stdout).contains(named), "{}", text(&output.stdout));
+    }
+}
+
+#[test]
+fn patterns_that_choose_nothing_are_told() {
+    let root = golden().join("elasticsearch-7.10.2");
+    let output = tool(&root, &["--snapshot", "two", "--indices", "*,-*"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
+    assert!(text(&output.stderr).contains("--indices leaves no index of snapshot \"two\""), "{}", text(&output.stderr));
+    let output = tool(&root, &["--snapshot", "two", "--indices", "empty,-typo*"]);
+    assert_eq!((output.status.code(), text(&output.stdout).lines().count()), (Some(0), 1));
+    assert!(text(&output.stderr).contains("warning: --indices -typo* leaves nothing out"), "{}", text(&output.stderr));
+}

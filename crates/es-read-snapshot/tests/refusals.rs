@@ -83,9 +83,14 @@ impl Spoilt {
 
     /// Replaces the metadata of an index of one shard.
     fn metadata(&self, index: &str, settings: &Value, mapping: &Value) {
+        self.typed_metadata(index, settings, &json!({"_doc": mapping}));
+    }
+
+    /// The same, with types.
+    fn typed_metadata(&self, index: &str, settings: &Value, mappings: &Value) {
         let mut settings = settings.clone();
         settings["index.number_of_shards"] = json!("1");
-        let fields = json!({"state": "open", "settings": settings, "mappings": [{"_doc": mapping}], "aliases": {}});
+        let fields = json!({"state": "open", "settings": settings, "mappings": [mappings], "aliases": {}});
         let directory = self.directory(index);
         for entry in fs::read_dir(self.path(&directory)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
@@ -127,6 +132,11 @@ fn an_index_that_keeps_no_source_is_refused_by_its_metadata() {
         (json!({"index.store.type": "remote_snapshot"}), &none, "it is a searchable snapshot"),
         (json!({"index.mode": "logsdb"}), &none, "index.mode is logsdb: _source is synthetic"),
         (json!({"index.mode": "time_series"}), &none, "index.mode is time_series: _source is synthetic"),
+        (
+            json!({"index.mode": "time_series", "index.mapping.source.mode": "stored"}),
+            &none,
+            "index.mode is time_series: ids are made of dimensions and times",
+        ),
         (json!({"index.mapping.source.mode": "SYNTHETIC"}), &none, "_source is synthetic"),
         (json!({"index.mapping.source.mode": "disabled"}), &none, "_source is disabled"),
         (json!({}), &json!({"_source": {"mode": "synthetic"}}), "_source of _doc is synthetic"),
@@ -233,6 +243,13 @@ fn a_repository_that_is_being_written_to_is_for_later() {
 }
 
 #[test]
+fn a_list_of_snapshots_that_is_gone_is_named() {
+    let repository = Spoilt::of("elasticsearch-7.10.2");
+    fs::remove_file(repository.path("index-2")).unwrap();
+    repository.refuses(&LARGE, 3, "es-read-snapshot: index-2: no such blob in the repository");
+}
+
+#[test]
 fn what_is_newer_than_known_is_refused() {
     let repository = Spoilt::of("opensearch-3.8.0");
     repository.list(|list| list["min_version"] = json!("99.1.0"));
@@ -253,4 +270,49 @@ fn encrypted_repositories_are_told_from_damaged_ones() {
     fs::write(repository.path("index-2"), &noise).unwrap();
     repository.refuses(&LARGE, 3, "index-2: not JSON: damaged, or encrypted");
     repository.refuses(&LARGE, 3, hint);
+}
+
+/// Gives an index of a snapshot of these data streams another name, in every place that has it.
+fn rename(repository: &Spoilt, from: &str, to: &str, streams: &[&str], created: &str) {
+    repository.metadata(from, &json!({}), &json!({}));
+    let directory = repository.directory(from);
+    let uuid = repository.uuid("one");
+    repository.list(|list| {
+        let entry = list["indices"].as_object_mut().unwrap().remove(from).unwrap();
+        list["indices"][to] = entry;
+        list["snapshots"].as_array_mut().unwrap().retain(|snapshot| snapshot["name"] == "one");
+        for index in list["indices"].as_object_mut().unwrap().values_mut() {
+            index["snapshots"] = json!([uuid]);
+        }
+        list["indices"].as_object_mut().unwrap().retain(|name, _| name == to);
+    });
+    let info =
+        json!({"name": "one", "state": "SUCCESS", "indices": [to], "data_streams": streams, "version_id": 8_000_099});
+    repository.frame(&format!("snap-{uuid}.dat"), "snapshot", &json!({"snapshot": info}));
+    let settings = json!({"index.number_of_shards": "1", "index.version.created": created});
+    for entry in fs::read_dir(repository.path(&directory)).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.starts_with("meta-") {
+            let fields = json!({"settings": settings, "mappings": [{"_doc": {}}], "aliases": {}});
+            repository.frame(&format!("{directory}/{name}"), "index-metadata", &json!({ to: fields }));
+        }
+    }
+}
+
+#[test]
+fn bulk_lines_name_the_data_stream_that_the_snapshot_names() {
+    let opensearch = "137247827";
+    for (index, created, streams, stream) in [
+        (".ds-logs-2024.03.01-000001", opensearch, &["logs-2024.03.01"][..], "logs-2024.03.01"),
+        (".ds-logs-2024.03.01-000001", opensearch, &[], "logs-2024.03.01"),
+        (".ds-logs-2024.03.01-000001", "8500003", &["logs-2024.03.01"], "logs-2024.03.01"),
+        (".ds-logs-2024.03.01-000001", "8500003", &["logs"], "logs"),
+        (".ds-logs-2024.03.01-2024.03.02-000001", "8500003", &[], "logs-2024.03.01"),
+    ] {
+        let repository = Spoilt::of("elasticsearch-7.10.2");
+        rename(&repository, "large", index, streams, created);
+        let output = repository.run(&["--format", "bulk"]);
+        let head = format!("{{\"create\":{{\"_index\":\"{stream}\",");
+        assert!(text(&output.stdout).starts_with(&head), "{index} {created} {streams:?}: {}", text(&output.stderr));
+    }
 }

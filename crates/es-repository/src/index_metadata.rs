@@ -89,21 +89,37 @@ impl IndexMetadata {
         self.mapping_types.keys().find(|name| *name != "_default_").map(String::as_str)
     }
 
-    /// The data stream behind which the index is, told by its name: `.ds-STREAM-GENERATION` through 7.10 and on
-    /// OpenSearch, `.ds-STREAM-DATE-GENERATION` later.
+    /// How many types of documents there are.
     #[must_use]
-    pub fn data_stream(&self) -> Option<&str> {
+    pub fn types(&self) -> usize {
+        self.mapping_types.keys().filter(|name| *name != "_default_").count()
+    }
+
+    /// The data stream behind which the index is. `streams` are those that the snapshot names. Where it does not name the
+    /// stream, as with an index that was taken alone, the name of the index tells it: `.ds-STREAM-GENERATION` of
+    /// Elasticsearch through 7.10 and of OpenSearch, `.ds-STREAM-DATE-GENERATION` of later ones.
+    #[must_use]
+    pub fn data_stream(&self, streams: &[String]) -> Option<&str> {
+        /// The first version that writes the date.
+        const DATED: u64 = 7_110_000;
         let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
-        let (stream, generation) = self.name.strip_prefix(".ds-")?.rsplit_once('-')?;
+        let (whole, generation) = self.name.strip_prefix(".ds-")?.rsplit_once('-')?;
         if !digits(generation, 6) {
             return None;
         }
-        let date = stream.rsplit_once('-').filter(|(_, date)| {
+        let dated = whole.rsplit_once('-').filter(|(_, date)| {
             let mut parts = date.split('.');
             let sizes = [4, 2, 2].iter().all(|size| parts.next().is_some_and(|part| digits(part, *size)));
             sizes && parts.next().is_none()
         });
-        Some(date.map_or(stream, |(stream, _)| stream))
+        let Some((stream, _)) = dated else {
+            return Some(whole);
+        };
+        let named = |stream: &str| streams.iter().any(|named| named == stream);
+        let by_version = !self.is_opensearch() && self.version_created().is_some_and(|version| version >= DATED);
+        // A stream of each name may be there: then the version decides as well.
+        let date_is_of_the_index = if named(stream) == named(whole) { by_version } else { named(stream) };
+        Some(if date_is_of_the_index { stream } else { whole })
     }
 
     /// What has to be known to read the segments.
@@ -119,25 +135,27 @@ impl IndexMetadata {
         }
     }
 
-    /// As the server prints it at `GET /INDEX`.
+    /// As the server prints it at `GET /INDEX`: with types through 6.x, without them later. `stream` is the data stream
+    /// behind which it is.
     #[must_use]
-    pub fn as_server_prints(&self) -> Value {
+    pub fn as_server_prints(&self, with_types: bool, stream: Option<&str>) -> Value {
         let mut settings = Map::new();
         if let Some(Value::Object(flat)) = self.fields.get("settings") {
             for (key, value) in flat {
                 insert_nested(&mut settings, key, value.clone());
             }
         }
-        let typeless = self.mapping_types.len() <= 1
-            && self.mapping_types.keys().all(|name| name == "_doc")
-            && self.version_created().is_some_and(|version| version >= 7_000_000);
-        let mappings = if typeless {
-            self.mapping_types.values().next().cloned().unwrap_or_else(|| json!({}))
-        } else {
+        let mappings = if with_types {
             Value::Object(self.mapping_types.clone())
+        } else {
+            self.doc_type().and_then(|name| self.mapping_types.get(name)).cloned().unwrap_or_else(|| json!({}))
         };
         let aliases = self.fields.get("aliases").cloned().unwrap_or_else(|| json!({}));
-        json!({ &*self.name: { "aliases": aliases, "mappings": mappings, "settings": settings } })
+        let mut index = json!({ "aliases": aliases, "mappings": mappings, "settings": lists(Value::Object(settings)) });
+        if let Some(stream) = stream {
+            index["data_stream"] = json!(stream);
+        }
+        json!({ &*self.name: index })
     }
 
     /// Decides, before anything is read, whether documents can be had.
@@ -151,8 +169,11 @@ impl IndexMetadata {
         if is("store.type", "remote_snapshot") {
             return unreadable("it is a searchable snapshot: another snapshot holds the documents");
         }
+        let stored = is("mapping.source.mode", "stored");
+        if is("mode", "time_series") && stored {
+            return unreadable("index.mode is time_series: ids are made of dimensions and times, none is stored");
+        }
         for mode in ["logsdb", "time_series", "columnar"] {
-            let stored = is("mapping.source.mode", "stored");
             if is("mode", mode) && !stored {
                 return Verdict::Unreadable(format!(
                     "index.mode is {mode}: _source is synthetic, no document was kept as it was sent"
@@ -261,23 +282,77 @@ fn insert_nested(map: &mut Map<String, Value>, key: &str, value: Value) {
     }
 }
 
+/// Old versions keep a list as `key.0`, `key.1`; servers print a list.
+fn lists(value: Value) -> Value {
+    let Value::Object(map) = value else {
+        return value;
+    };
+    let mut map: Map<String, Value> = map.into_iter().map(|(key, value)| (key, lists(value))).collect();
+    let numbers: Vec<String> = (0..map.len()).map(|number| number.to_string()).collect();
+    if !map.is_empty() && numbers.iter().all(|number| map.contains_key(number)) {
+        return numbers.iter().filter_map(|number| map.remove(number)).collect();
+    }
+    Value::Object(map)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn metadata(name: &str, created: &str) -> IndexMetadata {
+        let settings = json!({"index.number_of_shards": "1", "index.version.created": created});
+        let text = json!({ name: {"settings": settings} }).to_string();
+        IndexMetadata::parse("meta", text.as_bytes(), name).unwrap()
+    }
+
+    const OPENSEARCH_3: &str = "137247827";
+
     #[test]
-    fn indices_behind_data_streams_are_told_by_their_names() {
-        for (name, stream) in [
-            (".ds-logs-app-000001", Some("logs-app")),
-            (".ds-logs-app-2024.03.01-000012", Some("logs-app")),
-            (".ds-a-2024.3.01-000012", Some("a-2024.3.01")),
-            (".ds-logs-app", None),
-            ("ds-logs-000001", None),
-            (".kibana_1", None),
+    fn indices_behind_data_streams_are_told_by_their_names_and_versions() {
+        for (name, created, stream) in [
+            (".ds-logs-app-000001", "7100299", Some("logs-app")),
+            (".ds-logs-2024.03.01-000001", "7100299", Some("logs-2024.03.01")),
+            (".ds-logs-2024.03.01-000001", OPENSEARCH_3, Some("logs-2024.03.01")),
+            (".ds-logs-app-2024.03.01-000012", "7110099", Some("logs-app")),
+            (".ds-logs-2024.03.01-2024.03.02-000012", "9039003", Some("logs-2024.03.01")),
+            (".ds-a-2024.3.01-000012", "8500003", Some("a-2024.3.01")),
+            (".ds-logs-app", "8500003", None),
+            ("ds-logs-000001", "8500003", None),
+            (".kibana_1", "8500003", None),
         ] {
-            let text = json!({ name: {"settings": {"index.number_of_shards": "1"}} }).to_string();
-            let metadata = IndexMetadata::parse("meta", text.as_bytes(), name).unwrap();
-            assert_eq!(metadata.data_stream(), stream, "{name}");
+            assert_eq!(metadata(name, created).data_stream(&[]), stream, "{name} {created}");
         }
+    }
+
+    #[test]
+    fn the_streams_that_a_snapshot_names_come_before_versions() {
+        let stream = |created, named: &str| {
+            metadata(".ds-logs-2024.03.01-000001", created).data_stream(&[named.to_owned()]).map(str::to_owned)
+        };
+        for created in ["7100299", "8500003", OPENSEARCH_3] {
+            for named in ["logs", "logs-2024.03.01"] {
+                assert_eq!(stream(created, named).as_deref(), Some(named), "{created}");
+            }
+        }
+        assert_eq!(stream("8500003", "other").as_deref(), Some("logs"));
+        assert_eq!(stream("7100299", "other").as_deref(), Some("logs-2024.03.01"));
+    }
+
+    #[test]
+    fn metadata_is_printed_as_the_server_does() {
+        let filter = "index.analysis.analyzer.x.filter";
+        let settings = json!({"index.number_of_shards": "1", (format!("{filter}.1")): "stop", (format!("{filter}.0")): "lowercase"});
+        let text = json!({"i": {"settings": settings, "mappings": [{"doc": {"properties": {}}}]}}).to_string();
+        let index = IndexMetadata::parse("meta", text.as_bytes(), "i").unwrap();
+        let printed = index.as_server_prints(true, None);
+        assert_eq!(printed["i"]["mappings"], json!({"doc": {"properties": {}}}));
+        assert_eq!(
+            printed["i"]["settings"]["index"]["analysis"]["analyzer"]["x"],
+            json!({"filter": ["lowercase", "stop"]})
+        );
+        assert!(printed["i"].get("data_stream").is_none());
+        let printed = index.as_server_prints(false, Some("s"));
+        assert_eq!(printed["i"]["mappings"], json!({"properties": {}}));
+        assert_eq!(printed["i"]["data_stream"], "s");
     }
 }

@@ -207,7 +207,11 @@ fn newest_generation(blobs: &Blobs) -> Result<u64> {
         )
         .with_hint(format!("try again when no snapshot is running; if none is, give --generation {listed}"))),
         (Some(newest), _) => Ok(newest),
-        (None, _) => Err(Error::new(ErrorKind::Failed, "no index-N: this is not the base of a snapshot repository")
+        (None, Some(latest)) => Err(Error::corrupt(
+            &format!("index-{latest}"),
+            "no such blob in the repository, and index.latest names it as the list of snapshots",
+        )),
+        (None, None) => Err(Error::new(ErrorKind::Failed, "no index-N: this is not the base of a snapshot repository")
             .with_hint("give the repository's location, or bucket and base_path")),
     }
 }

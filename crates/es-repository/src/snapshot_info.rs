@@ -20,6 +20,9 @@ pub struct SnapshotInfo {
     /// Names of its indices.
     #[serde(default)]
     pub indices: Vec<String>,
+    /// Names of its data streams.
+    #[serde(default)]
+    pub data_streams: Vec<String>,
     /// Whether cluster settings and templates are in it.
     pub include_global_state: Option<bool>,
     /// Milliseconds since 1970.
