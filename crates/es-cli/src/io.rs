@@ -19,6 +19,8 @@ const LONGEST_LINE: u64 = 64 << 20;
 const MOST_RECORDS: usize = 100_000;
 /// Most that the lines of all of them may be, in bytes.
 const MOST_BYTES: usize = 128 << 20;
+/// Most values in all of them: one is larger in memory than its text.
+const MOST_VALUES: usize = 2_000_000;
 
 /// What a tool may use of the outside world beside its clusters.
 pub struct Io {
@@ -94,13 +96,15 @@ impl Io {
     /// that a bad line leaves nothing half done.
     pub fn records(&self) -> Result<Vec<Record>, Fault> {
         let mut records = Vec::new();
-        let mut bytes = 0;
+        let (mut bytes, mut values) = (0, 0);
         for line in self.lines()? {
             let (number, line) = line?;
             bytes += line.len();
-            if records.len() == MOST_RECORDS || bytes > MOST_BYTES {
+            // Those within strings count too: the bound is far from what is needed.
+            values += line.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
+            if records.len() == MOST_RECORDS || bytes > MOST_BYTES || values > MOST_VALUES {
                 return Err(Fault::usage(format!(
-                    "standard input, line {number}: more than {MOST_RECORDS} records, or {MOST_BYTES} bytes of them"
+                    "standard input, line {number}: more than {MOST_RECORDS} records, {MOST_BYTES} bytes or {MOST_VALUES} values"
                 ))
                 .hint("give the tool a part of them at a time; nothing was done"));
             }

@@ -524,11 +524,15 @@ fn an_index_without_any_shard_ends_the_wait() {
 
 #[test]
 fn records_without_end_are_refused_before_they_fill_the_memory() {
-    let output = tool(NAME).stdin("{\"type\":\"health\"}\n".repeat(150_000)).run();
-    output
-        .exit(2)
-        .stdout("")
-        .stderr_contains("standard input, line 100001: more than 100000 records, or 134217728 bytes of them")
-        .stderr_contains("hint: give the tool a part of them at a time; nothing was done");
-    assert!(output.peak_bytes() < 128 << 20, "{} bytes", output.peak_bytes());
+    let many = "{\"type\":\"health\"}\n".repeat(150_000);
+    let large = format!("{{\"type\":\"health\",\"later\":[{}0]}}", "0,".repeat(20 << 20));
+    for (line, stdin) in [(100_001, many), (1, large)] {
+        let output = tool(NAME).stdin(stdin).run();
+        output
+            .exit(2)
+            .stdout("")
+            .stderr_contains(format!("line {line}: more than 100000 records, 134217728 bytes or 2000000 values"))
+            .stderr_contains("hint: give the tool a part of them at a time; nothing was done");
+        assert!(output.peak_bytes() < 320 << 20, "{} bytes", output.peak_bytes());
+    }
 }
