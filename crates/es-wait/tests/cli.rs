@@ -326,9 +326,11 @@ fn many_indices_are_one_request_a_look() {
 #[test]
 fn several_records_are_all_printed_and_the_worst_decides() {
     let stub = Stub::start();
-    stub.root(SOURCE)
-        .replay(DAY1, "elasticsearch-5.5.2/snapshot-success")
-        .on("GET", "/_snapshot/move/bad", named("bad", "failed"));
+    stub.root(SOURCE).replay(DAY1, "elasticsearch-5.5.2/snapshot-success").on(
+        "GET",
+        "/_snapshot/move/bad",
+        named("bad", "failed"),
+    );
     let (mut bad, good) = (accepted(&stub), accepted(&stub));
     bad["snapshot"] = json!("bad");
     let output = tool(NAME).args(["--interval", "0"]).stdin(format!("{bad}\n{good}\n")).run();
