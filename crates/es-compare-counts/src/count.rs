@@ -83,10 +83,14 @@ impl<'a> Side<'a> {
         Ok(())
     }
 
-    /// Counts one index (or the indices of an alias).
+    /// Counts one index. An alias of that name may stand for others, or for a part of one: it is no index.
     pub(crate) fn count(&self, name: &str) -> Result<Tally, Fault> {
         if self.indices.get(name).is_some_and(|info| info.closed) {
             return Ok(Tally::Closed);
+        }
+        if let [behind, ..] = self.indices.behind_alias(name).as_slice() {
+            let role = self.cluster.role();
+            return Ok(Tally::NotCountable(format!("on the {role} {name:?} is an alias (of {behind:?})")));
         }
         match self.cluster.get(&Path::of([name, "_count"])) {
             Ok(answer) => Ok(self.read(name, &answer)),
@@ -106,18 +110,25 @@ impl<'a> Side<'a> {
     fn read(&self, name: &str, answer: &Value) -> Tally {
         let shards = &answer["_shards"];
         let (total, successful) = (shards["total"].as_u64(), shards["successful"].as_u64());
-        let expected = self.indices.get(name).and_then(|info| info.settings.number_of_shards);
+        let Some(info) = self.indices.get(name) else {
+            let role = self.cluster.role();
+            return Tally::NotCountable(format!("the {role} counts it and does not list it among its indices"));
+        };
+        let expected = info.settings.number_of_shards;
+        // That none failed is no proof, as up to 7.10 it is 0 when a primary is missing; that one failed is.
+        let failed =
+            shards["failed"].as_u64() != Some(0) || shards["failures"].as_array().is_some_and(|f| !f.is_empty());
         match (answer["count"].as_u64(), total, successful) {
-            // `failed` is not asked: up to 7.10 it is 0 when a primary is missing.
             (Some(count), Some(total), Some(successful))
-                if total == successful && total > 0 && expected.is_none_or(|e| e == total) =>
+                if total == successful && total > 0 && expected == Some(total) && !failed =>
             {
                 Tally::Counted(count)
             }
             (_, total, successful) => {
                 let number = |n: Option<u64>| n.map_or("?".into(), |n: u64| n.to_string());
+                let but = if failed { ", and one failed," } else { "" };
                 Tally::NotCountable(format!(
-                    "{} of {} shards answered on the {}",
+                    "{} of {} shards answered{but} on the {}",
                     number(successful),
                     number(total.max(expected)),
                     self.cluster.role()

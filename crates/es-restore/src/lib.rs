@@ -6,10 +6,13 @@
 use clap::Args as ClapArgs;
 use es_cli::rename::{self, Group};
 use es_cli::{Exit, Fault, Io, PlanRow};
-use es_client::{CallError, Class, Cluster, ENVIRONMENT, Indices, Method, PairArgs, Path, Pattern, batches, excerpt};
-use es_records::{ClusterId, IndexSettings, Record, Restore, RestoreState, RestoredIndex, Role, Snapshot, State};
+use es_client::{CallError, Class, Cluster, ENVIRONMENT, Indices, Method, PairArgs, Path, Pattern};
+use es_client::{batches, excerpt, snapshot_named};
+use es_records::{
+    ClusterId, IndexSettings, Record, Restore, RestoreState, RestoredIndex, Role, Shards, Snapshot, State,
+};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -214,7 +217,11 @@ fn input(args: &Args, io: &Io) -> Result<Vec<Snapshot>, Fault> {
 /// Whether a record may be built on.
 fn fit(snapshot: &Snapshot, partial: bool) -> Result<(), Fault> {
     match snapshot.state {
-        State::Success if snapshot.missing_indices.is_empty() && snapshot.shards.failed == 0 => Ok(()),
+        State::Success
+            if snapshot.missing_indices.is_empty() && snapshot.failures.is_empty() && snapshot.shards.failed == 0 =>
+        {
+            Ok(())
+        }
         State::Partial if partial => Ok(()),
         State::InProgress => {
             Err(Fault::usage("the snapshot is not final yet").hint("put es-wait between es-snapshot and es-restore"))
@@ -245,7 +252,9 @@ fn known_to(target: &Cluster, snapshot: &mut Snapshot, partial: bool) -> Result<
             _ => fault,
         }
     })?;
-    let seen = &answer["snapshots"][0];
+    let seen = snapshot_named(&answer, &snapshot.snapshot)
+        .map_err(|error| error.fault("reading it on the target"))?
+        .ok_or_else(|| Fault::no("the target lists no such snapshot"))?;
     let uuid = seen["uuid"].as_str().map(str::to_string);
     if let (Some(known), Some(here)) = (&snapshot.uuid, &uuid)
         && known != here
@@ -257,10 +266,14 @@ fn known_to(target: &Cluster, snapshot: &mut Snapshot, partial: bool) -> Result<
     }
     snapshot.uuid = uuid.or(snapshot.uuid.take());
     match seen["state"].as_str() {
-        Some("SUCCESS") => {}
+        Some("SUCCESS") if seen["failures"].as_array().is_none_or(Vec::is_empty) && all_there(&seen) => {}
         Some("PARTIAL") if partial => {}
         state => {
-            return Err(Fault::no(format!("on the target the snapshot is {}", state.unwrap_or("without a state"))));
+            let (state, shards) = (state.unwrap_or_default(), &seen["shards"]);
+            return Err(Fault::no(format!(
+                "on the target the snapshot is {state}, and {} of {} shards are in it",
+                shards["successful"], shards["total"]
+            )));
         }
     }
     let held: Vec<String> =
@@ -275,6 +288,10 @@ fn known_to(target: &Cluster, snapshot: &mut Snapshot, partial: bool) -> Result<
         return Err(Fault::no("the snapshot holds no index"));
     }
     Ok(())
+}
+
+fn all_there(seen: &Value) -> bool {
+    serde_json::from_value::<Shards>(seen["shards"].clone()).is_ok_and(|shards| shards.are_all_there())
 }
 
 /// Gets each index's own settings from the source, where the record does not have them and a source is configured.
@@ -527,7 +544,7 @@ fn start(
     let mut pause = Duration::from_millis(200);
     loop {
         let error = match target.write(Method::Post, &path, &body) {
-            Ok(answer) => return accepted(&answer, group),
+            Ok(answer) => return accepted(&answer, snapshot, group),
             Err(error) => error,
         };
         let lost = matches!(error, CallError::Lost { sent: true, .. }) || error.class() == Some(Class::Retry);
@@ -553,12 +570,15 @@ fn start(
 }
 
 /// 200 is no acceptance by itself: 5.x answers it with no index at all.
-fn accepted(answer: &Value, group: &Group) -> Result<(), Fault> {
+fn accepted(answer: &Value, snapshot: &Snapshot, group: &Group) -> Result<(), Fault> {
     if answer["accepted"] == true {
         return Ok(());
     }
-    let taken = answer["snapshot"]["indices"].as_array().map_or(0, Vec::len);
-    if taken == group.pairs.len() && answer["snapshot"]["shards"]["failed"] == 0 {
+    let done = &answer["snapshot"];
+    let taken: BTreeSet<&str> = done["indices"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    // Servers name the indices as they are called on the target.
+    let asked: BTreeSet<&str> = group.pairs.iter().map(|(_, target_index)| target_index.as_str()).collect();
+    if done["snapshot"] == snapshot.snapshot.as_str() && taken == asked && all_there(done) {
         // Nothing was left to copy: some servers then answer as if they had been told to wait.
         return Ok(());
     }

@@ -349,6 +349,39 @@ fn an_acceptance_of_nothing_is_a_failure() {
 }
 
 #[test]
+fn an_answer_to_the_restore_that_is_about_something_else_is_a_failure() {
+    let shards = json!({"total": 3, "failed": 0, "successful": 3});
+    for (snapshot, indices) in [("zzz", [A, B]), ("day1", [A, "other"])] {
+        let stub = target("indices-none");
+        let other = json!({"snapshot": {"snapshot": snapshot, "indices": indices, "shards": shards}});
+        stub.on("POST", RESTORE, Answer::json(200, &other));
+        restore(&stub, &finished())
+            .arg("--no-aliases")
+            .run()
+            .exit(3)
+            .stdout("")
+            .stderr_contains("neither accepted nor refused: ");
+        assert_eq!(stub.finish().len(), 6);
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_show_the_whole_snapshot_starts_nothing() {
+    for (key, strange, code, says) in [
+        ("snapshot", json!("zzz"), 3, "an answer about another snapshot"),
+        ("shards", Value::Null, 3, "does not say how the shards fared"),
+        ("shards", json!({"total": 3, "failed": 1, "successful": 2}), 1, "is SUCCESS, and 2 of 3 shards are in it"),
+    ] {
+        let mut answer = body("elasticsearch-6.1.2/snapshot-success");
+        answer["snapshots"][0][key] = strange;
+        let stub = Stub::start();
+        stub.root(TARGET).on("GET", "/_snapshot/move/day1", Answer::json(200, &answer));
+        restore(&stub, &finished()).run().exit(code).stderr_contains(says);
+        assert_eq!(stub.finish().len(), 2);
+    }
+}
+
+#[test]
 fn a_dry_run_prints_the_request_and_sends_nothing() {
     let stub = Stub::start();
     let output = restore(&stub, &finished()).args(["--dry-run", "--replicas", "0"]).run();

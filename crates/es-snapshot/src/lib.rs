@@ -8,7 +8,8 @@ mod datemath;
 
 use clap::Args as ClapArgs;
 use es_cli::{Exit, Fault, Io};
-use es_client::{CallError, Class, Cluster, ENVIRONMENT, Indices, Method, Path, Pattern, UrlFlag, excerpt};
+use es_client::{CallError, Class, Cluster, ENVIRONMENT, Indices, Method, Path, Pattern, UrlFlag};
+use es_client::{excerpt, snapshot_named};
 use es_records::{Record, Role, ShardFailure, Shards, Snapshot, State};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,7 +127,7 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
     fits_version(args, &cluster)?;
 
     let indices = Indices::of(&cluster)?;
-    let existing = find(&cluster, &path, &what)?;
+    let existing = find(&cluster, &name, &path, &what)?;
     let (chosen, missing) = resolve(args, &indices, &patterns);
     let index_settings: BTreeMap<_, _> =
         chosen.iter().filter_map(|n| indices.get(n).map(|info| (n.clone(), info.settings.clone()))).collect();
@@ -145,7 +146,21 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
         io.emit(&Record::Snapshot(record.clone()))
     };
     if let Some(existing) = existing {
-        adopt(&mut record, &existing, &patterns, &missing, args.ignore_unavailable, &what)?;
+        let later = adopt(&mut record, &existing, &patterns, &missing, args.ignore_unavailable, &what)?;
+        match record.end_time_in_millis.filter(|_| record.state.is_final()) {
+            Some(ended) => {
+                let age = u64::try_from(now.as_millisecond() - ended).map(Duration::from_millis).unwrap_or_default();
+                io.warn(&format!(
+                    "{what} ended {} ago and is adopted: what was written since is not in it",
+                    es_cli::human_duration(age)
+                ));
+            }
+            None if !later.is_empty() => io.warn(&format!(
+                "{what} is running and is adopted: not in it, since born after it began: {}",
+                list(later.iter().map(String::as_str))
+            )),
+            None => {}
+        }
         finish(&mut record, io)?;
         return verdict(&record, &what);
     }
@@ -264,14 +279,11 @@ fn body(args: &Args, indices: &str) -> Value {
 }
 
 /// The snapshot of this name, as the server shows it.
-fn find(cluster: &Cluster, path: &Path, what: &str) -> Result<Option<Value>, Fault> {
+fn find(cluster: &Cluster, name: &str, path: &Path, what: &str) -> Result<Option<Value>, Fault> {
     match cluster.get(path) {
         // Whatever is not a list of snapshots is no proof that there is none.
-        Ok(answer) => match answer["snapshots"].as_array() {
-            Some(all) => Ok(all.first().filter(|one| one.is_object()).cloned()),
-            None => Err(Fault::failed(format!("{what}: an answer without a list of snapshots"))
-                .hint("check the URL; a proxy may be answering")),
-        },
+        Ok(answer) => snapshot_named(&answer, name)
+            .map_err(|error| error.fault(what).hint("check the URL; a proxy may be answering")),
         // One that is listed and whose file is gone is not missing: its name is taken, and the repository damaged.
         Err(CallError::Server(error)) if error.is_snapshot_missing() => Ok(None),
         Err(CallError::Server(error)) if error.is_missing() => Err(error
@@ -281,7 +293,8 @@ fn find(cluster: &Cluster, path: &Path, what: &str) -> Result<Option<Value>, Fau
     }
 }
 
-/// Takes an existing snapshot for ours if it covers what is asked for.
+/// Takes an existing snapshot for ours if it covers what is asked for. Gives the indices that a wildcard means by now and
+/// that were born after a snapshot had begun which is running still: those it cannot have.
 fn adopt(
     record: &mut Snapshot,
     existing: &Value,
@@ -289,7 +302,7 @@ fn adopt(
     missing: &[String],
     lenient: bool,
     what: &str,
-) -> Result<(), Fault> {
+) -> Result<Vec<String>, Fault> {
     let held: Vec<String> =
         existing["indices"].as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_string)).collect();
     record.adopted = true;
@@ -299,6 +312,10 @@ fn adopt(
     record.shards = serde_json::from_value::<Shards>(existing["shards"].clone()).unwrap_or_default();
     record.failures = serde_json::from_value(existing["failures"].clone()).unwrap_or_default();
     record.start_time_in_millis = existing["start_time_in_millis"].as_i64();
+    if record.state.is_final() {
+        // While it runs, servers say 1970-01-01.
+        record.end_time_in_millis = existing["end_time_in_millis"].as_i64();
+    }
     record.metadata = Some(existing["metadata"].clone()).filter(|m| !m.is_null());
     // An index may have gone from the source since; the snapshot still has it.
     let gone: Vec<&String> = missing.iter().filter(|name| !held.contains(name)).collect();
@@ -310,16 +327,22 @@ fn adopt(
             record.indices.push(name.clone());
         }
     }
-    // A wildcard means what was there when the snapshot began.
-    if let Some(begun) = record.start_time_in_millis {
-        let named = |name: &String| patterns.iter().any(|p| !p.is_wildcard() && p.matches(name));
-        let born = |name: &String| record.index_settings.get(name)?.creation_date.as_ref()?.parse::<i64>().ok();
-        let later: Vec<String> = record
-            .indices
-            .iter()
-            .filter(|n| !held.contains(n) && !named(n) && born(n).is_some_and(|b| b > begun))
-            .cloned()
-            .collect();
+    let later = younger(record);
+    if !later.is_empty() {
+        // An index of that name that is in the snapshot is the one that was there before, and another by now.
+        let meant = |name: &String| {
+            held.contains(name)
+                || patterns.iter().any(|p| !p.is_wildcard() && p.matches(name))
+                || !patterns.iter().any(|p| p.is_wildcard() && p.matches(name))
+        };
+        let refused: Vec<&str> =
+            later.iter().filter(|name| record.state.is_final() || meant(name)).map(String::as_str).collect();
+        if !refused.is_empty() {
+            let word = if refused.len() == 1 { "index" } else { "indices" };
+            return Err(Fault::no(format!("{what} is older than {word} {}", list(refused.into_iter())))
+                .hint("choose another --snapshot name"));
+        }
+        // A wildcard means what was there when the snapshot began.
         record.indices.retain(|name| !later.contains(name));
         record.index_settings.retain(|name, _| !later.contains(name));
     }
@@ -342,7 +365,14 @@ fn adopt(
         return Err(Fault::no(format!("{what} exists and holds no index that is asked for"))
             .hint("choose another --snapshot name"));
     }
-    Ok(())
+    Ok(later)
+}
+
+/// The indices that were born after the snapshot of this record had begun.
+fn younger(record: &Snapshot) -> Vec<String> {
+    let Some(begun) = record.start_time_in_millis else { return Vec::new() };
+    let born = |name: &String| record.index_settings.get(name)?.creation_date.as_ref()?.parse::<i64>().ok();
+    record.indices.iter().filter(|name| born(name).is_some_and(|born| born > begun)).cloned().collect()
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
@@ -446,10 +476,10 @@ fn start(
 /// Looks for a snapshot that may or may not have been started.
 fn join(cluster: &Cluster, path: &Path, what: &str, record: &mut Snapshot, why: &CallError) -> Result<(), Fault> {
     for attempt in 0..5u32 {
-        if let Some(existing) = find(cluster, path, what)? {
+        if let Some(existing) = find(cluster, &record.snapshot, path, what)? {
             let wanted = record.indices.clone();
             let patterns = Pattern::list(&wanted.join(","));
-            return adopt(record, &existing, &patterns, &[], false, what);
+            return adopt(record, &existing, &patterns, &[], false, what).map(drop);
         }
         // A snapshot that was accepted shows after the master's next cluster state at the latest.
         std::thread::sleep(Duration::from_millis(200) * 2u32.pow(attempt));

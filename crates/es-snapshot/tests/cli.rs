@@ -169,7 +169,10 @@ fn a_dry_run_prints_the_request_and_sends_nothing() {
 fn a_finished_snapshot_that_covers_what_is_asked_is_adopted() {
     let stub = source_with(&body("elasticsearch-5.5.2/snapshot-success"));
     let output = day(&stub).run();
-    output.exit(0).stderr("");
+    output
+        .exit(0)
+        .stderr_contains("es-snapshot: warning: snapshot move/day1 ended ")
+        .stderr_contains(" ago and is adopted: what was written since is not in it\n");
     let record = &output.json_lines()[0];
     assert_eq!((&record["state"], &record["adopted"]), (&json!("SUCCESS"), &json!(true)));
     assert_eq!(record["uuid"], body("elasticsearch-5.5.2/snapshot-success")["snapshots"][0]["uuid"]);
@@ -188,9 +191,53 @@ fn a_snapshot_that_does_not_cover_what_is_asked_is_refused() {
     assert_eq!(stub.finish().len(), LOOKS);
 }
 
+/// A source whose snapshot `day1` in this state began before its second index was born.
+fn source_with_a_young_index(state: &str, held: &Value) -> Stub {
+    let mut early = body(&format!("elasticsearch-5.5.2/snapshot-{state}"));
+    let settings = body("elasticsearch-5.5.2/indices-settings");
+    let born: i64 =
+        settings["javacafe_2018_01_02"]["settings"]["index"]["creation_date"].as_str().unwrap().parse().unwrap();
+    early["snapshots"][0]["start_time_in_millis"] = json!(born - 1);
+    early["snapshots"][0]["indices"] = held.clone();
+    source_with(&early)
+}
+
+#[test]
+fn a_snapshot_that_is_older_than_an_index_is_the_answer_no() {
+    let both = json!(["javacafe_2018_01_01", "javacafe_2018_01_02"]);
+    let older = "es-snapshot: snapshot move/day1 is older than index javacafe_2018_01_02\nes-snapshot: hint: choose \
+                 another --snapshot name\n";
+    for (state, held, asked) in [
+        // Deleted and made again since: the one in the snapshot is another.
+        ("success", &both, "javacafe_2018_01_02"),
+        ("success", &both, "javacafe_2018_01_*"),
+        ("in-progress", &both, "javacafe_2018_01_*"),
+        // Born since, and what is written today would be left out without a word.
+        ("success", &json!(["javacafe_2018_01_01"]), "javacafe_2018_01_*"),
+        ("success", &json!(["javacafe_2018_01_01"]), "javacafe_2018_01_01,javacafe_2018_01_02"),
+    ] {
+        let stub = source_with_a_young_index(state, held);
+        snapshot(&stub).args(["--indices", asked]).run().exit(1).stdout("").stderr(older);
+        assert_eq!(stub.finish().len(), LOOKS);
+    }
+}
+
+#[test]
+fn a_running_snapshot_is_adopted_without_what_was_born_since_and_says_so() {
+    let stub = source_with_a_young_index("in-progress", &json!(["javacafe_2018_01_01"]));
+    let output = day(&stub).run();
+    output.exit(0).stderr(
+        "es-snapshot: warning: snapshot move/day1 is running and is adopted: not in it, since born after it began: \
+         javacafe_2018_01_02\n",
+    );
+    assert_eq!(output.json_lines()[0]["indices"], json!(["javacafe_2018_01_01"]));
+    assert_eq!(stub.finish().len(), LOOKS);
+}
+
 #[test]
 fn a_snapshot_that_failed_before_is_printed_and_the_answer_no() {
-    let failed = body("elasticsearch-5.5.2/snapshot-failed");
+    let mut failed = body("elasticsearch-5.5.2/snapshot-failed");
+    failed["snapshots"][0]["snapshot"] = json!("day1");
     let stub = Stub::start();
     stub.root(SOURCE).indices("elasticsearch-5.5.2/indices-red").on(
         "GET",
