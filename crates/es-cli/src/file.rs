@@ -14,9 +14,7 @@ use std::path::{Path, PathBuf};
 /// Exit 3, with the path and what the system says.
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), Fault> {
     let written = match fs::metadata(path) {
-        Ok(there) if !there.is_file() && !there.is_dir() => in_place(path, content),
-        // A descriptor that is open already, whatever is behind it: another file under its name would not be what it writes.
-        Ok(_) if ["/dev", "/proc"].iter().any(|system| path.starts_with(system)) => in_place(path, content),
+        Ok(_) if is_written_in_place(path) => in_place(path, content),
         Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         Ok(there) => by_rename(&fs::canonicalize(path).unwrap_or_else(|_| path.into()), content, there.permissions()),
         // A link to nothing yet makes what it names.
@@ -27,6 +25,14 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), Fault> {
         Err(error) => Err(error),
     };
     written.map_err(|error| Fault::failed(format!("{}: {error}", path.display())))
+}
+
+/// Whether what is written to a path comes behind what was, as in a pipe, and replaces nothing.
+#[must_use]
+pub fn is_written_in_place(path: &Path) -> bool {
+    // A descriptor that is open already, whatever is behind it: another file under its name would not be what it writes.
+    let open = ["/dev", "/proc"].iter().any(|system| path.starts_with(system));
+    fs::metadata(path).is_ok_and(|there| !there.is_dir() && (open || !there.is_file()))
 }
 
 fn in_place(path: &Path, content: &[u8]) -> io::Result<()> {

@@ -12,7 +12,7 @@ mod text;
 mod value;
 
 pub use es_records::{Exit, Fault};
-pub use file::write_whole;
+pub use file::{is_written_in_place, write_whole};
 pub use io::{Io, record_line};
 pub use plan::{PlanRow, parse_plan, read_plan};
 pub use progress::{Meter, Progress};

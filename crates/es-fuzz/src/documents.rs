@@ -49,7 +49,7 @@ pub(crate) fn line() -> Run {
 }
 
 pub(crate) fn fields() -> Run {
-    let paths = ["a", "b.c", "d.e", "title", "user.name"].map(String::from);
+    let paths = ["a", "b.c", "d.e", "t*le", "*.name"].map(String::from);
     let fields = Fields::new(&paths).unwrap();
     Box::new(move |data| {
         let mut line = Vec::new();

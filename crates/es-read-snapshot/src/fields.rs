@@ -1,29 +1,129 @@
-//! `--fields`: some fields of each document, everything of them as it was sent.
+//! `--fields`: some fields of each document, everything of them as it was sent. What stays is what the `_source` filter of
+//! servers leaves: a pattern names a field with everything below it, `*` stands for any text with dots in it too, and an
+//! object of which nothing stays goes, in a list as well.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::one_line::quote;
 
-/// Dotted paths of fields.
+/// Dotted paths of fields, with `*`.
 #[derive(Debug, Clone)]
 pub struct Fields {
-    paths: Vec<Vec<String>>,
+    patterns: Vec<Vec<u8>>,
 }
+
+/// Where in each pattern a path has come to: the number of a pattern, and the bytes of it that are behind. Past its end, the
+/// path is below what the pattern names.
+type Places = Vec<(usize, usize)>;
 
 impl Fields {
     /// None where no path is given.
     #[must_use]
-    pub fn new(paths: &[String]) -> Option<Self> {
-        let split = |path: &String| path.split('.').map(str::to_owned).collect();
-        (!paths.is_empty()).then(|| Self { paths: paths.iter().map(split).collect() })
+    pub fn new(patterns: &[String]) -> Option<Self> {
+        let patterns: Vec<_> = patterns.iter().map(|pattern| pattern.clone().into_bytes()).collect();
+        (!patterns.is_empty()).then_some(Self { patterns })
     }
 
     /// Appends what is left of a document.
     pub fn append(&self, source: &[u8], line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-        let paths: Vec<&[String]> = self.paths.iter().map(Vec::as_slice).collect();
         let object: Object<'_> = serde_json::from_slice(source)?;
-        keep(&object, &paths, line)
+        let mut places = Places::new();
+        for pattern in 0..self.patterns.len() {
+            self.put(&mut places, (pattern, 0));
+        }
+        self.keep(&object, &places, line).map(drop)
+    }
+
+    /// Adds a place, and the one behind a `*`, which can stand for nothing.
+    fn put(&self, places: &mut Places, (pattern, mut at): (usize, usize)) {
+        loop {
+            if !places.contains(&(pattern, at)) {
+                places.push((pattern, at));
+            }
+            if self.patterns[pattern].get(at) != Some(&b'*') {
+                return;
+            }
+            at += 1;
+        }
+    }
+
+    fn step(&self, places: &Places, path: &[u8]) -> Places {
+        let mut places = places.clone();
+        for byte in path {
+            let mut next = Places::new();
+            for (pattern, at) in places {
+                let text = &self.patterns[pattern];
+                match text.get(at) {
+                    Some(b'*') => self.put(&mut next, (pattern, at)),
+                    Some(own) if own == byte => self.put(&mut next, (pattern, at + 1)),
+                    // Below what it names.
+                    None if at > text.len() || *byte == b'.' => self.put(&mut next, (pattern, text.len() + 1)),
+                    _ => {}
+                }
+            }
+            places = next;
+        }
+        places
+    }
+
+    fn names(&self, places: &Places) -> bool {
+        places.iter().any(|(pattern, at)| *at >= self.patterns[*pattern].len())
+    }
+
+    /// Appends what is left of an object; whether that is anything.
+    fn keep(&self, object: &Object<'_>, places: &Places, line: &mut Vec<u8>) -> Result<bool, serde_json::Error> {
+        let mut any = false;
+        line.push(b'{');
+        for (key, value) in &object.0 {
+            let own = self.step(places, key.as_bytes());
+            let before = line.len();
+            if any {
+                line.push(b',');
+            }
+            quote(key, line);
+            line.push(b':');
+            if self.value(value.get().trim(), &own, line)? {
+                any = true;
+            } else {
+                line.truncate(before);
+            }
+        }
+        line.push(b'}');
+        Ok(any)
+    }
+
+    /// Appends what is left of a value under a key; whether that is anything.
+    fn value(&self, text: &str, places: &Places, line: &mut Vec<u8>) -> Result<bool, serde_json::Error> {
+        if places.is_empty() {
+            return Ok(false);
+        }
+        if self.names(places) {
+            line.extend_from_slice(text.as_bytes());
+            return Ok(true);
+        }
+        if text.starts_with('{') {
+            return self.keep(&serde_json::from_str(text)?, &self.step(places, b"."), line);
+        }
+        if !text.starts_with('[') {
+            return Ok(false);
+        }
+        let list: Vec<&RawValue> = serde_json::from_str(text)?;
+        let mut any = false;
+        line.push(b'[');
+        for value in list {
+            let before = line.len();
+            if any {
+                line.push(b',');
+            }
+            if self.value(value.get().trim(), places, line)? {
+                any = true;
+            } else {
+                line.truncate(before);
+            }
+        }
+        line.push(b']');
+        Ok(any)
     }
 }
 
@@ -52,78 +152,49 @@ impl<'de> Deserialize<'de> for Object<'de> {
     }
 }
 
-fn keep(object: &Object<'_>, paths: &[&[String]], line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-    line.push(b'{');
-    let mut first = true;
-    for (key, value) in &object.0 {
-        // A key may itself hold dots.
-        let rests: Vec<&[String]> = paths.iter().filter_map(|path| rest(path, key)).collect();
-        if rests.is_empty() {
-            continue;
-        }
-        let whole = rests.iter().any(|rest| rest.is_empty());
-        let text = value.get().trim();
-        if !whole && !text.starts_with(['{', '[']) {
-            continue;
-        }
-        if !first {
-            line.push(b',');
-        }
-        first = false;
-        quote(key, line);
-        line.push(b':');
-        if whole {
-            line.extend_from_slice(text.as_bytes());
-        } else {
-            inner(text, &rests, line)?;
-        }
-    }
-    line.push(b'}');
-    Ok(())
-}
-
-fn inner(text: &str, paths: &[&[String]], line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-    if text.starts_with('{') {
-        return keep(&serde_json::from_str(text)?, paths, line);
-    }
-    let list: Vec<&RawValue> = serde_json::from_str(text)?;
-    line.push(b'[');
-    let objects = list.iter().map(|value| value.get().trim()).filter(|text| text.starts_with(['{', '[']));
-    for (number, text) in objects.enumerate() {
-        if number > 0 {
-            line.push(b',');
-        }
-        inner(text, paths, line)?;
-    }
-    line.push(b']');
-    Ok(())
-}
-
-/// What is left of a path below a key.
-fn rest<'a>(path: &'a [String], key: &str) -> Option<&'a [String]> {
-    let mut key = key;
-    let mut path = path;
-    loop {
-        let (head, tail) = path.split_first()?;
-        key = key.strip_prefix(head.as_str())?;
-        path = tail;
-        if key.is_empty() {
-            return Some(path);
-        }
-        key = key.strip_prefix('.')?;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn left(patterns: &[&str], source: &str) -> String {
+        let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+        let mut line = Vec::new();
+        Fields::new(&patterns).unwrap().append(source.as_bytes(), &mut line).unwrap();
+        String::from_utf8(line).unwrap()
+    }
+
     #[test]
     fn only_the_named_fields_are_left() {
-        let fields = Fields::new(&["a".into(), "b.c".into(), "d.e".into()]).unwrap();
-        let mut line = Vec::new();
-        let source = br#"{"z":1,"a":{"x":1e400},"b":[{"c":1,"y":2},3],"d.e":[1.0],"ab":1}"#;
-        fields.append(source, &mut line).unwrap();
-        assert_eq!(String::from_utf8(line).unwrap(), r#"{"a":{"x":1e400},"b":[{"c":1}],"d.e":[1.0]}"#);
+        let source = r#"{"z":1,"a":{"x":1e400},"b":[{"c":1,"y":2},3],"d.e":[1.0],"ab":1}"#;
+        assert_eq!(left(&["a", "b.c", "d.e"], source), r#"{"a":{"x":1e400},"b":[{"c":1}],"d.e":[1.0]}"#);
+    }
+
+    #[test]
+    fn stars_stand_for_any_text() {
+        let source = r#"{"a":{"b":{"c":1},"d":2},"d.e":3,"de":4}"#;
+        for (pattern, rest) in [
+            ("*", source),
+            ("a.*", r#"{"a":{"b":{"c":1},"d":2}}"#),
+            ("*.c", r#"{"a":{"b":{"c":1}}}"#),
+            ("*d*", r#"{"a":{"d":2},"d.e":3,"de":4}"#),
+            ("d*", r#"{"d.e":3,"de":4}"#),
+            ("d.*", r#"{"d.e":3}"#),
+            ("*.*.*", r#"{"a":{"b":{"c":1}}}"#),
+        ] {
+            assert_eq!(left(&[pattern], source), rest, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn objects_of_which_nothing_is_left_go() {
+        for (source, rest) in [
+            (r#"{"a":{"c":1}}"#, "{}"),
+            (r#"{"a":[{"c":1},[{"c":1}]]}"#, "{}"),
+            (r#"{"a":[{"c":1},{"b":2}]}"#, r#"{"a":[{"b":2}]}"#),
+            (r#"{"a":{"b":{}}}"#, r#"{"a":{"b":{}}}"#),
+            (r#"{"a":1,"b":2}"#, "{}"),
+        ] {
+            assert_eq!(left(&["a.b"], source), rest, "{source}");
+        }
     }
 }

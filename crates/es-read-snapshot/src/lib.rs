@@ -12,8 +12,9 @@ mod repeated;
 mod room;
 
 use clap::Args as ClapArgs;
+use clap::builder::NonEmptyStringValueParser;
 use es_aws::CredentialSource;
-use es_cli::{Exit, Fault, Io, record_line, write_whole};
+use es_cli::{Exit, Fault, Io, is_written_in_place, record_line, write_whole};
 use es_repository::{ErrorKind, ObjectOptions, Options, Repository, S3Credentials};
 use serde_json::json;
 use std::collections::HashSet;
@@ -28,6 +29,9 @@ const ENVIRONMENT: &str = "\
     and the rest of the chain of es-sign-request: for s3://
   GOOGLE_APPLICATION_CREDENTIALS: for gs://
   AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY: for azure://";
+
+/// Arguments that print something in place of documents.
+const NO_DOCUMENTS: [&str; 2] = ["list", "metadata"];
 
 /// Read documents straight out of a snapshot repository, without a server
 ///
@@ -49,11 +53,11 @@ pub struct Args {
     indices: Vec<String>,
 
     /// Only these shards of each index, comma-separated
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "metadata")]
     shards: Vec<u32>,
 
     /// Share the shards out: this one reads the I-th part, from 0
-    #[arg(long, value_name = "I", requires = "shard_count")]
+    #[arg(long, value_name = "I", requires = "shard_count", conflicts_with_all = NO_DOCUMENTS)]
     shard_index: Option<u32>,
 
     /// Share the shards out into so many parts
@@ -69,7 +73,7 @@ pub struct Args {
     metadata: bool,
 
     /// What a document becomes
-    #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
+    #[arg(long, value_name = "FORMAT", default_value = "jsonl", conflicts_with_all = NO_DOCUMENTS)]
     format: Format,
 
     /// Major version of the cluster that lines of --format bulk are for: through 6 they name types, through 5 parents too
@@ -77,23 +81,29 @@ pub struct Args {
     target_major: u32,
 
     /// What lines of --format bulk do [default: create for data streams, which take nothing else, and index]
-    #[arg(long, value_name = "OP")]
+    #[arg(long, value_name = "OP", conflicts_with_all = NO_DOCUMENTS)]
     op: Option<Op>,
 
     /// The index or data stream that lines of --format bulk name [default: each document's own]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), conflicts_with_all = NO_DOCUMENTS)]
     target_index: Option<String>,
 
-    /// Only these fields of each document, comma-separated
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    /// Only these fields of each document, comma-separated; patterns with *
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new(),
+        conflicts_with_all = NO_DOCUMENTS
+    )]
     fields: Vec<String>,
 
     /// Only documents with these ids, one a line of this file; exit 1 if one is not there
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = NO_DOCUMENTS)]
     query_ids: Option<PathBuf>,
 
     /// Write a record of what was read to this file
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = NO_DOCUMENTS)]
     record: Option<PathBuf>,
 
     /// Read so many segments, or parts of large ones, at a time [default: one a processor, and 16 of an object store]
@@ -186,10 +196,12 @@ pub fn command() -> clap::Command {
 /// # Errors
 /// Exit 1 where something asked for is not in the snapshot, 3 where it cannot be read, 75 where it may be later.
 pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
-    if let (Some(index), Some(count)) = (args.shard_index, args.shard_count)
-        && index >= count
+    check(args)?;
+    if let Some(path) = &args.record
+        && !is_written_in_place(path)
     {
-        return Err(Fault::usage(format!("--shard-index {index} is not below --shard-count {count}")).into());
+        // Neither a record of an earlier reading stays, nor is the first word of a path that cannot be written the last.
+        write_whole(path, record_line(&unread(args, io))?.as_bytes())?;
     }
     let repository = Repository::open(&args.repository, &options(args)?).map_err(|error| fault(&error))?;
     if let Some(what) = args.list {
@@ -199,6 +211,28 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
         return Ok(list::metadata(&repository, args, io)?);
     }
     Ok(documents(&repository, args, io)?)
+}
+
+/// What no grammar of arguments says.
+fn check(args: &Args) -> Result<(), Fault> {
+    if let (Some(index), Some(count)) = (args.shard_index, args.shard_count)
+        && index >= count
+    {
+        return Err(Fault::usage(format!("--shard-index {index} is not below --shard-count {count}")));
+    }
+    let for_bulk = [("--op", args.op.is_some()), ("--target-index", args.target_index.is_some())];
+    if let Some((flag, _)) = for_bulk.iter().find(|(_, given)| *given && args.format != Format::Bulk) {
+        return Err(Fault::usage(format!("{flag} is of --format bulk alone")));
+    }
+    let unheard = match args.list {
+        Some(List::Snapshots) => [("--indices", !args.indices.is_empty()), ("--shards", !args.shards.is_empty())],
+        Some(List::Indices) => [("--indices", false), ("--shards", !args.shards.is_empty())],
+        Some(List::Shards) | None => [("--indices", false), ("--shards", false)],
+    };
+    match unheard.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(Fault::usage(format!("{flag} is not of this --list"))),
+        None => Ok(()),
+    }
 }
 
 fn options(args: &Args) -> Result<Options, Fault> {
@@ -228,9 +262,31 @@ fn options(args: &Args) -> Result<Options, Fault> {
 fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fault> {
     let ids = args.query_ids.as_deref().map(read_ids).transpose()?;
     let plan = plan::plan(repository, args, io)?;
-    let outcome = read::read(repository, &plan, args, ids.as_ref(), io)?;
+    let mut outcome = read::read(repository, &plan, args, ids.as_ref(), io);
     io.end_meter();
-    io.flush()?;
+    let read = match outcome.failure.take() {
+        Some(failure) => Err(failure),
+        None => io.flush(),
+    };
+    let ended = read.and_then(|()| judge(repository, args, &plan, &outcome, ids.as_ref(), io));
+    if let Some(path) = &args.record {
+        let complete = matches!(ended, Ok(Exit::Ok)) && !io.reader_is_gone();
+        let record = record(repository, args, &plan, &outcome, io, complete);
+        let written = record_line(&record).and_then(|line| write_whole(path, line.as_bytes()));
+        return ended.and_then(|exit| written.map(|()| exit));
+    }
+    ended
+}
+
+/// What is wrong with a reading that came to its end.
+fn judge(
+    repository: &Repository,
+    args: &Args,
+    plan: &plan::Plan<'_>,
+    outcome: &read::Outcome,
+    ids: Option<&HashSet<String>>,
+    io: &mut Io,
+) -> Result<Exit, Fault> {
     let mut exit = Exit::Ok;
     for (shard, reason) in &plan.missing {
         let name = plan.name(*shard);
@@ -242,7 +298,7 @@ fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
         return Ok(exit);
     }
     repository.still_holds(plan.snapshot).map_err(|error| fault(&error))?;
-    if let Some(ids) = &ids {
+    if let Some(ids) = ids {
         let mut missing: Vec<&String> = ids.difference(&outcome.found).collect();
         missing.sort();
         for id in missing {
@@ -262,7 +318,7 @@ fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
             io.warn(&text);
         }
     }
-    for (index, totals) in read::by_index(&plan, &outcome.totals) {
+    for (index, totals) in read::by_index(plan, &outcome.totals) {
         // Without any routing, an id has one shard.
         if index.in_parts && totals.routed > 0 {
             let (name, routed) = (&index.metadata.name, totals.routed);
@@ -273,11 +329,26 @@ fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
             exit = exit.worst(io.report(&fault.hint(hint)));
         }
     }
-    if let Some(path) = &args.record {
-        let record = record(repository, args, &plan, &outcome, io, exit);
-        write_whole(path, record_line(&record)?.as_bytes())?;
-    }
     Ok(exit)
+}
+
+/// The record before anything is read.
+fn unread(args: &Args, io: &Io) -> serde_json::Value {
+    json!({
+        "type": "read",
+        "repository_url": without_secrets(&args.repository),
+        "repository_uuid": null,
+        "snapshot": args.snapshot.as_deref().unwrap_or_default(),
+        "uuid": "",
+        "complete": false,
+        "documents": 0,
+        "bytes": 0,
+        "bytes_fetched": 0,
+        "indices": [],
+        "shards": [],
+        "missing": [],
+        "steps": [io.step(0, 0)],
+    })
 }
 
 fn record(
@@ -286,7 +357,7 @@ fn record(
     plan: &plan::Plan<'_>,
     outcome: &read::Outcome,
     io: &Io,
-    exit: Exit,
+    complete: bool,
 ) -> serde_json::Value {
     let totals = |totals: &read::Totals| {
         json!({
@@ -330,21 +401,18 @@ fn record(
             json!({ "index": plan.indices[shard.index].metadata.name, "shard": shard.number, "reason": reason })
         })
         .collect();
-    json!({
-        "type": "read",
-        "repository_url": without_secrets(&args.repository),
-        "repository_uuid": repository.data().uuid,
-        "snapshot": plan.snapshot.name,
-        "uuid": plan.snapshot.uuid,
-        "complete": exit == Exit::Ok,
-        "documents": documents,
-        "bytes": bytes,
-        "bytes_fetched": repository.bytes_fetched(),
-        "indices": by_index.iter().map(|(index, own)| named("index", json!(index.metadata.name), own)).collect::<Vec<_>>(),
-        "shards": shards,
-        "missing": missing,
-        "steps": [io.step(0, 0)],
-    })
+    let mut record = unread(args, io);
+    record["repository_uuid"] = json!(repository.data().uuid);
+    record["snapshot"] = json!(plan.snapshot.name);
+    record["uuid"] = json!(plan.snapshot.uuid);
+    record["complete"] = json!(complete);
+    record["documents"] = json!(documents);
+    record["bytes"] = json!(bytes);
+    record["bytes_fetched"] = json!(repository.bytes_fetched());
+    record["indices"] = by_index.iter().map(|(index, own)| named("index", json!(index.metadata.name), own)).collect();
+    record["shards"] = json!(shards);
+    record["missing"] = json!(missing);
+    record
 }
 
 /// A URL without userinfo and query.
@@ -363,7 +431,11 @@ fn without_secrets(url: &str) -> String {
 
 fn read_ids(path: &Path) -> Result<HashSet<String>, Fault> {
     let text = std::fs::read_to_string(path).map_err(|error| Fault::usage(format!("{}: {error}", path.display())))?;
-    Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    let ids: HashSet<String> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if ids.is_empty() {
+        return Err(Fault::usage(format!("{}: no id in it", path.display())));
+    }
+    Ok(ids)
 }
 
 /// A failure of the repository as every tool reports it.

@@ -255,12 +255,7 @@ impl Plan<'_> {
                     continue;
                 }
                 let shard = Shard { index, number };
-                let failure = self
-                    .info
-                    .failures
-                    .iter()
-                    .find(|failure| failure.index == chosen.metadata.name && failure.shard_id == number);
-                match failure {
+                match self.info.failure(&chosen.metadata.name, number) {
                     Some(failure) => {
                         let reason = failure.reason.as_deref().unwrap_or("no reason given");
                         let reason = reason.lines().next().unwrap_or_default().to_owned();

@@ -111,6 +111,8 @@ pub(crate) struct Outcome {
     pub(crate) found: HashSet<String>,
     /// How many documents have the id of another for the same index, at the place of the first of its indices in the plan.
     pub(crate) duplicates: Vec<u64>,
+    /// Why it ended early.
+    pub(crate) failure: Option<Fault>,
 }
 
 /// Reads every shard of the plan and prints its documents.
@@ -120,7 +122,7 @@ pub(crate) fn read(
     args: &Args,
     ids: Option<&HashSet<String>>,
     io: &mut Io,
-) -> Result<Outcome, Fault> {
+) -> Outcome {
     let local = args.repository.starts_with("file:");
     let tasks = (0..plan.shards.len()).rev().map(Task::Shard);
     let work = Work {
@@ -154,16 +156,21 @@ pub(crate) fn read(
         }
         work.run();
     });
-    if let Some(failure) = lock(&work.failure).take() {
-        return Err(failure);
+    let mut failure = lock(&work.failure).take();
+    let printed = std::mem::take(&mut *lock(&work.printed));
+    let mut duplicates = Vec::new();
+    if failure.is_none() {
+        match printed.repeated(plan.indices.len()) {
+            Ok(counts) => duplicates = counts,
+            Err(error) => failure = Some(not_kept(&error)),
+        }
     }
-    Ok(Outcome {
+    Outcome {
         totals: std::mem::take(&mut lock(&work.totals)),
         found: std::mem::take(&mut lock(&work.found)),
-        duplicates: std::mem::take(&mut *lock(&work.printed))
-            .repeated(plan.indices.len())
-            .map_err(|error| not_kept(&error))?,
-    })
+        duplicates,
+        failure,
+    }
 }
 
 fn not_kept(error: &std::io::Error) -> Fault {

@@ -220,6 +220,82 @@ fn the_record_says_what_was_read() {
 }
 
 #[test]
+fn a_reading_that_fails_leaves_no_record_of_a_whole_one() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("read.json");
+    let record = || serde_json::from_slice::<serde_json::Value>(&fs::read(&path).unwrap()).unwrap();
+    let root = golden().join("elasticsearch-7.17.29");
+    let read = |arguments: &[&str]| tool(&root, &[arguments, &["--record", path.to_str().unwrap()]].concat());
+    assert_eq!(read(&["--snapshot", "two"]).status.code(), Some(0));
+    assert_eq!((&record()["complete"], &record()["snapshot"]), (&true.into(), &"two".into()));
+    for (arguments, code) in [(["--snapshot", "three"], 1), (["--snapshot", "part"], 1), (["--snapshot", "one"], 3)] {
+        assert_eq!(read(&["--snapshot", "two"]).status.code(), Some(0));
+        assert_eq!(read(&arguments).status.code(), Some(code));
+        assert_eq!((&record()["complete"], &record()["snapshot"]), (&false.into(), &arguments[1].into()));
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_written_is_told_before_anything_is_printed() {
+    let root = golden().join("elasticsearch-7.17.29");
+    let output = tool(&root, &["--snapshot", "two", "--record", "/nowhere/read.json"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(3), ""));
+    assert!(text(&output.stderr).contains("/nowhere/read.json"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn what_would_not_be_heard_is_wrong_usage() {
+    let root = golden().join("elasticsearch-7.17.29");
+    let scratch = tempfile::tempdir().unwrap();
+    let empty = scratch.path().join("ids");
+    fs::write(&empty, "\n").unwrap();
+    for arguments in [
+        &["--op", "index"][..],
+        &["--target-index", "a"],
+        &["--format", "bulk", "--target-index", ""],
+        &["--fields", ""],
+        &["--fields", "a,,b"],
+        &["--list", "indices", "--record", "/dev/null"],
+        &["--metadata", "--record", "/dev/null"],
+        &["--metadata", "--shards", "0"],
+        &["--list", "indices", "--shards", "0"],
+        &["--list", "snapshots", "--shards", "0"],
+        &["--list", "snapshots", "--indices", "docs"],
+        &["--list", "shards", "--shard-index", "0", "--shard-count", "2"],
+        &["--list", "shards", "--format", "bulk"],
+        &["--query-ids", empty.to_str().unwrap()],
+    ] {
+        let output = tool(&root, &[&["--snapshot", "two"], arguments].concat());
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn lists_are_of_what_was_asked_for() {
+    let root = golden().join("elasticsearch-7.17.29");
+    let listed = |arguments: &[&str]| {
+        let output = tool(&root, arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<serde_json::Value>>()
+    };
+    let snapshots = listed(&["--list", "snapshots", "--snapshot", "two"]);
+    assert_eq!((snapshots.len(), &snapshots[0]["snapshot"]), (1, &"two".into()));
+    assert_eq!(tool(&root, &["--list", "snapshots", "--snapshot", "nosuch"]).status.code(), Some(1));
+    let docs = ["--snapshot", "two", "--indices", "docs", "--list"];
+    let shards = listed(&[&docs[..], &["shards"]].concat());
+    assert_eq!(shards.len(), 2);
+    let second = listed(&[&docs[..], &["shards", "--shards", "1"]].concat());
+    assert_eq!(second, shards[1..]);
+    let index = &listed(&[&docs[..], &["indices"]].concat())[0];
+    for key in ["bytes", "stored_bytes", "lucene_documents"] {
+        let sum: u64 = shards.iter().map(|shard| shard[key].as_u64().unwrap()).sum();
+        assert!(sum > 0);
+        assert_eq!(index[key], sum, "{key}");
+    }
+}
+
+#[test]
 fn lists_are_records() {
     for server in servers() {
         let root = golden().join(&server);

@@ -71,6 +71,12 @@ impl SnapshotInfo {
         serde_json::from_value(fields).map_err(|error| Error::corrupt(blob, error))
     }
 
+    /// Why a shard is not in it.
+    #[must_use]
+    pub fn failure(&self, index: &str, shard: u32) -> Option<&ShardFailure> {
+        self.failures.iter().find(|failure| failure.index == index && failure.shard_id == shard)
+    }
+
     /// Whether the documents lie in a remote store, not in this repository.
     #[must_use]
     pub fn is_shallow(&self) -> bool {
