@@ -35,7 +35,10 @@ fn the_original_migration_arrives_whole_and_a_second_run_changes_nothing() {
     let pipeline = "es-snapshot --repository whole --snapshot whole --indices 'javacafe_*' | es-wait |
         es-restore --replicas 0 --refresh-interval -1 | es-wait | es-finish-restore | es-wait | es-compare-counts";
     let again = run(pipeline, source, target);
-    again.exit(0).stderr("");
+    again.exit(0);
+    let warned = again.err().lines().collect::<Vec<_>>();
+    let told = "es-snapshot: warning: snapshot whole/whole ended ";
+    assert!(matches!(warned[..], [line] if line.starts_with(told)), "{warned:?}");
     assert!(verdicts(&again).iter().all(|(_, verdict)| verdict == "equal") && !verdicts(&again).is_empty());
     assert_eq!(ask(source, "GET", "/_snapshot/whole/_all", None), snapshots);
     assert_eq!(ask(target, "GET", "/javacafe_*/_settings", None), settings);
