@@ -117,6 +117,9 @@ fn streams_come_back(server: &Server, url: &str) {
     assert!(own.out().lines().step_by(2).all(|line| line.starts_with(r#"{"index":{"_index":".ds-logs-app-00000"#)));
 }
 
+/// A base path with characters that URLs and paths of objects write in their own ways.
+const PLACE: &str = "of/fil es~ü[1]";
+
 #[test]
 fn what_is_read_over_s3_is_what_lies_in_the_files() {
     let store = bed::s3("reading-s3", BUCKET);
@@ -124,7 +127,7 @@ fn what_is_read_over_s3_is_what_lies_in_the_files() {
         Options { repository_root: Some(store.root.clone()), s3: Some(store.name.clone()), ..Options::default() };
     let server = bed::with("opensearch-3.8.0", "reading-opensearch-3.8.0", &options);
     fill(&server);
-    let files = store.root.join(BUCKET).join("of/files");
+    let files = store.root.join(BUCKET).join(PLACE);
     fs::create_dir_all(&files).expect("a folder in the bucket");
     let hashed = json!({"bucket": BUCKET, "base_path": "of/hashes", "shard_path_type": "hashed_prefix"});
     for (name, kind, settings) in [("files", "fs", json!({"location": files})), ("hashed", "s3", hashed)] {
@@ -138,7 +141,7 @@ fn what_is_read_over_s3_is_what_lies_in_the_files() {
         assert!(wanted.keys().any(|(own, ..)| own == index), "{index}");
     }
 
-    let url = format!("file://{}", files.display());
+    let url = format!("file://{}", files.display()).replace(' ', "%20");
     let from_files = read(&url, &[]).run();
     assert_eq!(documents(&from_files), wanted);
     let sorted = |output: &Output| {
@@ -146,22 +149,22 @@ fn what_is_read_over_s3_is_what_lies_in_the_files() {
         lines.sort();
         lines
     };
-    for base_path in ["of/files", "of/hashes"] {
+    for base_path in [PLACE, "of/hashes"] {
         let output = profile(over_s3(&store, base_path), &store.access_key, &store.secret_key).run();
         output.exit(0).stderr("");
         assert_eq!(sorted(&output), sorted(&from_files), "{base_path}");
     }
     // Keys and region of the environment do as well.
-    let output = over_s3(&store, "of/files")
+    let output = over_s3(&store, PLACE)
         .env("AWS_ACCESS_KEY_ID", &store.access_key)
         .env("AWS_SECRET_ACCESS_KEY", &store.secret_key)
         .args(["--region", &store.region])
         .run();
     assert_eq!(sorted(&output), sorted(&from_files), "{}", output.err());
 
-    let wrong = profile(over_s3(&store, "of/files"), &store.access_key, "not-the-secret-that-goes-with-it").run();
+    let wrong = profile(over_s3(&store, PLACE), &store.access_key, "not-the-secret-that-goes-with-it").run();
     wrong.exit(4).stdout("");
-    let none = over_s3(&store, "of/files").run();
+    let none = over_s3(&store, PLACE).run();
     none.exit(4).stdout("").stderr_contains("hint: ");
     let nowhere = profile(over_s3(&store, "of/nothing"), &store.access_key, &store.secret_key).run();
     assert!(nowhere.code() != 0 && nowhere.out().is_empty() && !nowhere.err().is_empty(), "{}", nowhere.err());

@@ -15,7 +15,7 @@ use clap::Args as ClapArgs;
 use clap::builder::NonEmptyStringValueParser;
 use es_aws::CredentialSource;
 use es_cli::{Exit, Fault, Io, is_written_in_place, record_line, write_whole};
-use es_repository::{ErrorKind, ObjectOptions, Options, Repository, S3Credentials};
+use es_repository::{ErrorKind, ObjectOptions, Options, Repository, S3Credentials, without_secrets};
 use serde_json::json;
 use std::collections::HashSet;
 use std::num::NonZero;
@@ -413,20 +413,6 @@ fn record(
     record["shards"] = json!(shards);
     record["missing"] = json!(missing);
     record
-}
-
-/// A URL without userinfo and query.
-fn without_secrets(url: &str) -> String {
-    let plain = url.split(['?', '#']).next().unwrap_or_default();
-    match plain.split_once("://") {
-        Some((scheme, rest)) => {
-            let (host, path) =
-                rest.split_once('/').map_or((rest, String::new()), |(host, path)| (host, format!("/{path}")));
-            let host = host.rsplit('@').next().unwrap_or_default();
-            format!("{scheme}://{host}{path}")
-        }
-        None => plain.to_owned(),
-    }
 }
 
 fn read_ids(path: &Path) -> Result<HashSet<String>, Fault> {

@@ -94,3 +94,34 @@ fn a_list_that_was_left_behind_is_noticed_over_http_too() {
     let said = format!("index.latest says {}, but there is index-{newest}", newest - 1);
     assert!(String::from_utf8_lossy(&output.stderr).contains(&said), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn addresses_that_make_no_sense_are_wrong_usage_and_say_no_secrets() {
+    let s3 = "s3://bucket/base";
+    let no_url = "is no URL of http or https";
+    for (repository, flags, words) in [
+        (s3, &["--endpoint", "127.0.0.1:9000", "--anonymous"][..], no_url),
+        (s3, &["--endpoint", "", "--anonymous"], no_url),
+        (s3, &["--endpoint", "localhost:9000", "--anonymous"], no_url),
+        (s3, &["--endpoint", "http://127.0.0.1:99999", "--anonymous"], no_url),
+        (s3, &["--endpoint", "http://user:canary-secret@h", "--anonymous"], "http://h"),
+        (s3, &["--region", "eu\ncentral", "--anonymous"], "is no name of a region"),
+        ("s3://bucket/a#canary-secret", &["--anonymous"], "a URL ends at its '#'"),
+        ("file:///tmp?canary-secret", &[], "a path ends at its '?'"),
+    ] {
+        let output = read(repository, &[&["--list", "snapshots"], flags].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{repository} {flags:?}: {said}");
+        assert!(said.contains(words) && said.contains("hint: ") && !said.contains("canary"), "{said}");
+    }
+}
+
+#[test]
+fn a_password_in_a_url_is_in_no_message() {
+    // Nothing listens there.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let output = read(&format!("http://me:canary-secret@127.0.0.1:{port}/x?sig=canary-too"), &["--list", "snapshots"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(75), 0), "{said}");
+    assert!(said.contains("127.0.0.1") && !said.contains("canary"), "{said}");
+}

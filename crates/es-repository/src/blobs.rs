@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::object::{ObjectOptions, Objects};
+use crate::secrets::without_secrets;
 
 /// No metadata blob is larger.
 const WHOLE_LIMIT: u64 = 2 << 30;
@@ -27,10 +28,20 @@ pub(crate) struct Blobs {
 
 impl Blobs {
     pub(crate) fn open(url: &Url, options: &ObjectOptions) -> Result<Self> {
+        let plain = without_secrets(url.as_str());
+        // The part that would be dropped may be what tells two repositories apart.
+        if url.fragment().is_some() {
+            return Err(Error::new(ErrorKind::Usage, format!("{plain}: a URL ends at its '#'"))
+                .with_hint("in a path it is written %23"));
+        }
+        if url.query().is_some() && !matches!(url.scheme(), "http" | "https") {
+            return Err(Error::new(ErrorKind::Usage, format!("{plain}: a path ends at its '?'"))
+                .with_hint("in a path it is written %3F"));
+        }
         let backend = if url.scheme() == "file" {
             let root = url
                 .to_file_path()
-                .map_err(|()| Error::new(ErrorKind::Usage, format!("{url}: not the path of a file")))?;
+                .map_err(|()| Error::new(ErrorKind::Usage, format!("{plain}: not the path of a file")))?;
             if !root.is_dir() {
                 return Err(Error::new(ErrorKind::Failed, format!("{}: no such directory", root.display())));
             }

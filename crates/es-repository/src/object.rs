@@ -5,19 +5,25 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use object_store::aws::{AmazonS3Builder, AwsCredential};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
 use object_store::path::Path;
-use object_store::{ClientOptions, CredentialProvider, GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use object_store::{
+    ClientOptions, CredentialProvider, GetOptions, GetRange, HeaderMap, HeaderValue, ObjectStore, ObjectStoreExt,
+};
+use percent_encoding::percent_decode_str;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::secrets::{message_without_secrets, without_secrets};
 
 /// Pieces a stream holds ahead of its reader.
 const PIECES_AHEAD: usize = 16;
@@ -63,6 +69,12 @@ impl CredentialProvider for S3Credentials {
         };
         let given = tokio::task::spawn_blocking(move || source()).await.map_err(|error| failed(error.into()))?;
         let (key_id, secret_key, token) = given.map_err(|error| failed(error.into()))?;
+        // Both become part of a header, which the library takes for granted.
+        for (what, value) in [("access key id", Some(&key_id)), ("session token", token.as_ref())] {
+            if value.is_some_and(|value| HeaderValue::from_str(value).is_err()) {
+                return Err(failed(format!("the {what} holds characters that no credentials have").into()));
+            }
+        }
         Ok(Arc::new(AwsCredential { key_id, secret_key, token }))
     }
 }
@@ -71,12 +83,21 @@ impl CredentialProvider for S3Credentials {
 pub(crate) struct Objects {
     runtime: Runtime,
     store: Arc<dyn ObjectStore>,
+    /// Where it is, for messages.
+    address: String,
     prefix: String,
     can_list: bool,
 }
 
 fn usage(url: &Url, what: impl std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Usage, format!("{url}: {what}"))
+    let what = message_without_secrets(&what.to_string());
+    Error::new(ErrorKind::Usage, format!("{}: {what}", without_secrets(url.as_str())))
+}
+
+/// What a part of a URL stands for.
+fn decoded(url: &Url, part: &str) -> Result<String> {
+    let text = percent_decode_str(part).decode_utf8().map_err(|_| usage(url, "what it encodes with % is not UTF-8"))?;
+    Ok(text.into_owned())
 }
 
 impl Objects {
@@ -86,14 +107,13 @@ impl Objects {
             .thread_name("object-store")
             .enable_all()
             .build()
-            .map_err(|error| Error::new(ErrorKind::Failed, format!("{url}: {error}")))?;
-        let path = url.path().trim_matches('/').to_owned();
-        let mut prefix = path;
+            .map_err(|error| Error::new(ErrorKind::Failed, format!("object store: {error}")))?;
+        let mut prefix = decoded(url, url.path().trim_matches('/'))?;
         let mut can_list = true;
         let failed = |error: object_store::Error| usage(url, error);
         let bucket = || url.host_str().ok_or_else(|| usage(url, "the name of a bucket is missing"));
         let store: Arc<dyn ObjectStore> = match url.scheme() {
-            "s3" => Arc::new(s3(bucket()?, options).build().map_err(failed)?),
+            "s3" => Arc::new(s3(bucket()?, options)?.build().map_err(failed)?),
             "gs" => {
                 let builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket()?);
                 Arc::new(builder.build().map_err(failed)?)
@@ -101,7 +121,7 @@ impl Objects {
             "azure" | "az" | "abfs" => {
                 let mut builder = MicrosoftAzureBuilder::from_env().with_container_name(bucket()?);
                 if let Some(endpoint) = &options.endpoint {
-                    builder = builder.with_endpoint(endpoint.clone());
+                    builder = builder.with_endpoint(checked_endpoint(endpoint)?);
                 }
                 Arc::new(builder.build().map_err(failed)?)
             }
@@ -109,8 +129,9 @@ impl Objects {
                 // A repository of type `url`: read-only, and not listed.
                 can_list = false;
                 prefix = String::new();
-                let client = ClientOptions::new().with_allow_http(true);
-                let builder = HttpBuilder::new().with_url(url.as_str()).with_client_options(client);
+                let (plain, headers) = basic_auth(url)?;
+                let client = ClientOptions::new().with_allow_http(true).with_default_headers(headers);
+                let builder = HttpBuilder::new().with_url(plain).with_client_options(client);
                 Arc::new(builder.build().map_err(failed)?)
             }
             other => {
@@ -118,16 +139,20 @@ impl Objects {
                     .with_hint("file, s3, gs, azure, http and https are"));
             }
         };
-        Ok(Self { runtime, store, prefix, can_list })
+        let address = without_secrets(url.as_str());
+        Path::parse(&prefix).map_err(|error| usage(url, error))?;
+        Ok(Self { runtime, store, address, prefix, can_list })
     }
 
     /// Blob names are below the repository, but for a leading '/', which leads to the root of the bucket.
-    fn path(&self, name: &str) -> Path {
+    fn path(&self, name: &str) -> io::Result<Path> {
+        // As they are: made of a string in another way, paths have some characters of it encoded.
         match name.strip_prefix('/') {
-            Some(name) => Path::from(name),
-            None if self.prefix.is_empty() => Path::from(name),
-            None => Path::from(format!("{}/{name}", self.prefix)),
+            Some(name) => Path::parse(name),
+            None if self.prefix.is_empty() => Path::parse(name),
+            None => Path::parse(format!("{}/{name}", self.prefix)),
         }
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
     }
 
     pub(crate) fn before_base_path(&self, hash: &str, name: &str) -> Result<String> {
@@ -147,7 +172,8 @@ impl Objects {
         if !self.can_list {
             return Ok(None);
         }
-        let root = Path::from(self.prefix.as_str());
+        let failed = |error: &io::Error| Error::blob(&self.address, error);
+        let root = Path::parse(&self.prefix).map_err(|error| failed(&io::Error::other(error)))?;
         let listed = self.runtime.block_on(async {
             // Only what lies directly here; the folder of indices may hold millions.
             self.store.list_with_delimiter(Some(&root)).await
@@ -162,22 +188,22 @@ impl Objects {
                     .collect(),
             )),
             Err(object_store::Error::NotImplemented { .. }) => Ok(None),
-            Err(error) => Err(Error::blob(&format!("/{root}"), &to_io(error))),
+            Err(error) => Err(failed(&to_io(&error))),
         }
     }
 
     pub(crate) fn get(&self, name: &str) -> io::Result<Vec<u8>> {
-        let path = self.path(name);
+        let path = self.path(name)?;
         self.runtime.block_on(async {
-            let got = self.store.get(&path).await.map_err(to_io)?;
-            Ok(got.bytes().await.map_err(to_io)?.to_vec())
+            let got = self.store.get(&path).await.map_err(|error| to_io(&error))?;
+            Ok(got.bytes().await.map_err(|error| to_io(&error))?.to_vec())
         })
     }
 
     pub(crate) fn read_at(&self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let path = self.path(name);
+        let path = self.path(name)?;
         let end = offset + buffer.len() as u64;
-        let got = self.runtime.block_on(self.store.get_range(&path, offset..end)).map_err(to_io)?;
+        let got = self.runtime.block_on(self.store.get_range(&path, offset..end)).map_err(|error| to_io(&error))?;
         if got.len() != buffer.len() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -192,7 +218,7 @@ impl Objects {
         let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
         let name = name.to_owned();
         self.runtime.spawn(async move {
-            if let Err(error) = pump(store.as_ref(), &path, offset, length, &sender).await {
+            if let Err(error) = pump(store.as_ref(), path, offset, length, &sender).await {
                 // Nobody listens any more if this fails.
                 let _ = sender.send(Err(Error::blob(&name, &error).into())).await;
             }
@@ -201,7 +227,7 @@ impl Objects {
     }
 }
 
-fn s3(bucket: &str, options: &ObjectOptions) -> AmazonS3Builder {
+fn s3(bucket: &str, options: &ObjectOptions) -> Result<AmazonS3Builder> {
     let client = ClientOptions::new().with_allow_http(true);
     let mut builder = AmazonS3Builder::from_env()
         .with_bucket_name(bucket)
@@ -217,23 +243,71 @@ fn s3(bucket: &str, options: &ObjectOptions) -> AmazonS3Builder {
     if let Some(credentials) = &options.credentials {
         builder = builder.with_credentials(Arc::new(credentials.clone()));
     }
-    builder
+    // Those of the environment too.
+    for key in [AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint] {
+        if let Some(endpoint) = builder.get_config_value(&key) {
+            builder = builder.with_config(key, checked_endpoint(&endpoint)?);
+        }
+    }
+    if let Some(region) = builder.get_config_value(&AmazonS3ConfigKey::Region)
+        && !region.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    {
+        return Err(Error::new(ErrorKind::Usage, format!("{region:?} is no name of a region"))
+            .with_hint("--region eu-central-1"));
+    }
+    Ok(builder)
+}
+
+/// An address that requests can be sent to; the library takes that for granted.
+fn checked_endpoint(endpoint: &str) -> Result<String> {
+    let url = Url::parse(endpoint).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    match url {
+        Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
+        None => Err(Error::new(
+            ErrorKind::Usage,
+            format!("endpoint {:?} is no URL of http or https", without_secrets(endpoint)),
+        )
+        .with_hint("--endpoint http://127.0.0.1:9000")),
+    }
+}
+
+/// The URL without a user's name and password, and the header that says them.
+fn basic_auth(url: &Url) -> Result<(String, HeaderMap)> {
+    let mut headers = HeaderMap::new();
+    let mut plain = url.clone();
+    let password = url.password().unwrap_or_default();
+    if !(url.username().is_empty() && password.is_empty()) {
+        let pair = format!("{}:{}", decoded(url, url.username())?, decoded(url, password)?);
+        let value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair)));
+        let mut value = value.map_err(|error| usage(url, error))?;
+        value.set_sensitive(true);
+        headers.insert("authorization", value);
+        plain.set_username("").and_then(|()| plain.set_password(None)).map_err(|()| usage(url, "it has no host"))?;
+    }
+    Ok((plain.into(), headers))
 }
 
 async fn pump(
     store: &dyn ObjectStore,
-    path: &Path,
+    path: io::Result<Path>,
     mut offset: u64,
     length: u64,
     sender: &mpsc::Sender<io::Result<Bytes>>,
 ) -> io::Result<()> {
     /// Streams break off; requests themselves are repeated by the library.
     const ATTEMPTS: u32 = 5;
+    let path = path?;
     let end = offset + length;
     let mut left = ATTEMPTS;
     while offset < end {
         let options = GetOptions { range: Some(GetRange::Bounded(offset..end)), ..GetOptions::default() };
-        let mut pieces = store.get_opts(path, options).await.map_err(to_io)?.into_stream();
+        let mut pieces = store.get_opts(&path, options).await.map_err(|error| to_io(&error))?.into_stream();
         loop {
             match pieces.next().await {
                 Some(Ok(piece)) => {
@@ -245,7 +319,7 @@ async fn pump(
                 }
                 None if offset >= end => break,
                 None if left == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Some(Err(error)) if left == 0 => return Err(to_io(error)),
+                Some(Err(error)) if left == 0 => return Err(to_io(&error)),
                 None | Some(Err(_)) => {
                     left -= 1;
                     break;
@@ -277,13 +351,29 @@ impl Read for Pieces {
     }
 }
 
-fn to_io(error: object_store::Error) -> io::Error {
+/// What a failure means for who may try again.
+fn to_io(error: &object_store::Error) -> io::Error {
     use object_store::Error as E;
+    let said = error.to_string();
     let kind = match &error {
+        // A repository without a bucket is not one without blobs.
+        E::NotFound { .. } | E::Generic { .. } if said.contains("NoSuchBucket") => io::ErrorKind::Other,
         E::NotFound { .. } => io::ErrorKind::NotFound,
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => io::ErrorKind::PermissionDenied,
-        E::Generic { .. } => io::ErrorKind::TimedOut,
+        E::Generic { .. } => match status(&said) {
+            Some(401 | 403) => io::ErrorKind::PermissionDenied,
+            Some(416) => io::ErrorKind::UnexpectedEof,
+            // Time, or less of it, may help here; the library has tried again already.
+            Some(408 | 429 | 500..) | None => io::ErrorKind::TimedOut,
+            Some(_) => io::ErrorKind::Other,
+        },
         _ => io::ErrorKind::Other,
     };
-    io::Error::new(kind, error)
+    io::Error::new(kind, message_without_secrets(&said))
+}
+
+/// The HTTP status an error speaks of. The library keeps the type that holds it to itself.
+fn status(said: &str) -> Option<u16> {
+    let (_, rest) = said.split_once("non-2xx status code: ")?;
+    rest.get(..3)?.parse().ok()
 }

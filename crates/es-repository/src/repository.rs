@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::index_metadata::IndexMetadata;
 use crate::object::ObjectOptions;
 use crate::repository_data::{IndexEntry, RepositoryData, SnapshotEntry};
+use crate::secrets::without_secrets;
 use crate::shard_files::ShardFiles;
 use crate::shard_path;
 use crate::shard_snapshot::ShardSnapshot;
@@ -41,8 +42,8 @@ impl Repository {
     /// Opens the repository at `url`: `file:///path`, `s3://bucket/base_path` and so on.
     pub fn open(url: &str, options: &Options) -> Result<Self> {
         let parsed = Url::parse(url).map_err(|_| {
-            Error::new(ErrorKind::Usage, format!("{url:?} is no URL"))
-                .with_hint(format!("a directory is {}", of_directory(url)))
+            Error::new(ErrorKind::Usage, format!("{:?} is no URL", without_secrets(url)))
+                .with_hint(format!("a directory is {}", of_directory(&without_secrets(url))))
         })?;
         let blobs = Arc::new(Blobs::open(&parsed, &options.object)?);
         let generation = match options.generation {
