@@ -7,17 +7,23 @@ use sha2::{Digest as _, Sha256};
 pub(crate) struct Digest(u128);
 
 impl Digest {
-    /// Adds a document: id, routing and `_source` as one line.
-    pub(crate) fn add(&mut self, id: &str, routing: Option<&str>, source: &[u8]) {
+    /// Adds a document: id, routing and, in as many pieces as there are, `_source` as one line.
+    pub(crate) fn add<E>(
+        &mut self,
+        id: &str,
+        routing: Option<&str>,
+        source: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut hash = Sha256::new();
         for part in [id, routing.unwrap_or("")] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        hash.update(source);
+        source(&mut |piece| hash.update(piece))?;
         let mut half = [0; 16];
         half.copy_from_slice(&hash.finalize()[..16]);
         self.0 = self.0.wrapping_add(u128::from_be_bytes(half));
+        Ok(())
     }
 
     pub(crate) fn merge(&mut self, other: Self) {

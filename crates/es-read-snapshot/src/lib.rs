@@ -2,6 +2,7 @@
 //!
 //! What cannot be read as it was is refused, never skipped: a document missing from the output is worse than no output.
 
+mod binary;
 mod digest;
 mod fields;
 mod list;

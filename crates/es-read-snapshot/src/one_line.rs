@@ -1,21 +1,20 @@
 //! `_source` as one line of JSON, byte for byte where that is possible.
 //!
-//! Servers keep what the client sent: JSON of many lines and, through 5.x, with comments; CBOR; SMILE. Numbers and
+//! Servers keep what the client sent: JSON of many lines, in UTF-16 or UTF-32 and, through 5.x, with comments; CBOR; SMILE. Numbers and
 //! duplicate keys of JSON must survive, so it is never parsed and printed again: only line breaks between tokens and
 //! comments are dropped.
 
-use es_repository::Tree;
 use memchr::{memchr, memchr_iter, memchr2, memchr3, memmem};
+
+use crate::binary;
 
 const BOM: &[u8] = &[0xEF, 0xBB, 0xBF];
 const SMILE: &[u8] = b":)\n";
-const CBOR_TAG: &[u8] = &[0xD9, 0xD9, 0xF7];
-
 /// Why a document cannot become a line.
 pub(crate) type Refusal = &'static str;
 
 /// The part of a document that is its line already, if it is one.
-pub(crate) fn as_it_is(source: &[u8]) -> Option<&[u8]> {
+fn as_it_is(source: &[u8]) -> Option<&[u8]> {
     let text = trimmed(source);
     let object = text.first() == Some(&b'{') && text.last() == Some(&b'}');
     (object && memchr2(b'\n', b'\r', text).is_none() && !may_have_comments(text)).then_some(text)
@@ -25,42 +24,98 @@ fn trimmed(source: &[u8]) -> &[u8] {
     source.strip_prefix(BOM).unwrap_or(source).trim_ascii()
 }
 
+/// JSON in UTF-8, of as many lines as there are.
+pub(crate) fn json_text(source: &[u8]) -> Option<&[u8]> {
+    let text = trimmed(source);
+    (text.first() == Some(&b'{') && Encoding::of(source).is_none()).then_some(text)
+}
+
+/// The same where there is no comment in it.
+pub(crate) fn plain_json(source: &[u8]) -> Option<&[u8]> {
+    json_text(source).filter(|text| !may_have_comments(text))
+}
+
 /// Appends the document to `line`.
 pub fn append(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
-    if let Some(text) = as_it_is(source) {
-        line.extend_from_slice(text);
-        return Ok(());
+    if let Some(encoding) = Encoding::of(source) {
+        let text = encoding.decode(source)?;
+        // What is left of a byte order mark and NULs is no document in any encoding.
+        return if text.contains('\0') {
+            Err("a JSON document with NULs in it")
+        } else {
+            append(text.as_bytes(), line)
+        };
     }
-    let text = trimmed(source);
-    match text.first() {
-        Some(b'{') => json(text, line),
-        Some(b':') if source.starts_with(SMILE) => {
-            let tree = serde_smile::from_slice::<Tree<false>>(source).map_err(|_| "a damaged SMILE document")?;
-            print(&tree, line)
-        }
-        Some(0xBF | 0xA0..=0xBB | 0xD9) => {
-            let body = source.strip_prefix(CBOR_TAG).unwrap_or(source);
-            let tree: Tree<false> = ciborium::from_reader(body).map_err(|_| "a damaged CBOR document")?;
-            print(&tree, line)
-        }
-        Some(b'-') if text.starts_with(b"---") => Err("a YAML document"),
+    match trimmed(source).first() {
+        Some(b'{') => pieces(source, |piece| line.extend_from_slice(piece)),
+        Some(b':') if source.starts_with(SMILE) => binary::smile(source, line),
+        Some(0xBF | 0xA0..=0xBB | 0xD9) => binary::cbor(source, line),
+        Some(b'-') if trimmed(source).starts_with(b"---") => Err("a YAML document"),
         None => Err("an empty _source"),
         _ => Err("a _source that is neither JSON nor CBOR nor SMILE"),
     }
 }
 
-fn print(tree: &Tree<false>, line: &mut Vec<u8>) -> Result<(), Refusal> {
-    if !tree.0.is_object() {
-        return Err("a _source that is no object");
+/// Hands on the line of JSON in UTF-8 piece by piece: a copy of a large document would take its memory twice.
+pub(crate) fn pieces(source: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Refusal> {
+    if let Some(text) = as_it_is(source) {
+        each(text);
+        return Ok(());
     }
-    serde_json::to_writer(line, &tree.0).map_err(|_| "a document that cannot be printed")
+    let mut last = None;
+    lex(trimmed(source), |piece| {
+        last = piece.trim_ascii_end().last().copied().or(last);
+        each(piece);
+    })?;
+    if last == Some(b'}') { Ok(()) } else { Err("a JSON document that does not end") }
 }
 
-fn json(text: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
-    if text.last() != Some(&b'}') && memchr(b'/', text).is_none() {
-        return Err("a JSON document that does not end");
+/// How JSON is encoded, if not in UTF-8.
+#[derive(Clone, Copy)]
+enum Encoding {
+    /// Whether the byte that counts least comes first.
+    Utf16(bool),
+    Utf32(bool),
+}
+
+impl Encoding {
+    /// By a byte order mark or, as the first characters of JSON are ASCII, by where the NULs are: so does Jackson, which
+    /// servers read with.
+    fn of(source: &[u8]) -> Option<Self> {
+        match *source.first_chunk::<4>()? {
+            [0xFF, 0xFE, 0, 0] => Some(Self::Utf32(true)),
+            [0, 0, 0xFE, 0xFF] => Some(Self::Utf32(false)),
+            [0xFF, 0xFE, ..] => Some(Self::Utf16(true)),
+            [0xFE, 0xFF, ..] => Some(Self::Utf16(false)),
+            [0, 0, 0, low] if low != 0 => Some(Self::Utf32(false)),
+            [low, 0, 0, 0] if low != 0 => Some(Self::Utf32(true)),
+            [0, low, ..] if low != 0 => Some(Self::Utf16(false)),
+            [low, 0, ..] if low != 0 => Some(Self::Utf16(true)),
+            _ => None,
+        }
     }
-    lex(text, line)
+
+    fn decode(self, source: &[u8]) -> Result<String, Refusal> {
+        let text = match self {
+            Self::Utf16(little) => units(source, if little { u16::from_le_bytes } else { u16::from_be_bytes })
+                .and_then(|units| char::decode_utf16(units).collect::<Result<String, _>>().ok())
+                .ok_or("a JSON document that is damaged UTF-16"),
+            Self::Utf32(little) => units(source, if little { u32::from_le_bytes } else { u32::from_be_bytes })
+                .and_then(|mut units| {
+                    units.try_fold(String::new(), |text, unit| {
+                        Some(text + char::from_u32(unit)?.encode_utf8(&mut [0; 4]))
+                    })
+                })
+                .ok_or("a JSON document that is damaged UTF-32"),
+        }?;
+        Ok(text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text))
+    }
+}
+
+/// The bytes in groups of so many; none if one is not whole.
+fn units<const SIZE: usize, T>(source: &[u8], of: fn([u8; SIZE]) -> T) -> Option<impl Iterator<Item = T>> {
+    let (units, rest) = source.as_chunks::<SIZE>();
+    rest.is_empty().then(|| units.iter().map(move |unit| of(*unit)))
 }
 
 /// Whether a comment may begin somewhere: `//` and `/*` are most often parts of strings.
@@ -84,24 +139,28 @@ fn may_have_comments(text: &[u8]) -> bool {
     false
 }
 
-/// Copies tokens, drops line breaks and comments between them.
-fn lex(mut rest: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
+/// Hands on tokens, drops line breaks and comments between them.
+fn lex(mut rest: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Refusal> {
     loop {
         let Some(next) = rest.iter().position(|byte| matches!(byte, b'"' | b'/' | b'\n' | b'\r')) else {
-            line.extend_from_slice(rest);
+            each(rest);
             return Ok(());
         };
-        line.extend_from_slice(&rest[..next]);
+        each(&rest[..next]);
         rest = match rest[next] {
-            b'"' => string(&rest[next..], line)?,
+            b'"' => {
+                let (string, after) = string(&rest[next..])?;
+                each(string);
+                after
+            }
             b'/' => comment(&rest[next..])?,
             _ => &rest[next + 1..],
         };
     }
 }
 
-/// Copies the string at the beginning; a raw line break in it, which JSON forbids, is escaped.
-fn string<'a>(text: &'a [u8], line: &mut Vec<u8>) -> Result<&'a [u8], Refusal> {
+/// The string at the beginning, and what comes after it.
+fn string(text: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     let mut at = 1;
     loop {
         let found = memchr3(b'"', b'\\', b'\n', &text[at..]).ok_or("a JSON string that does not end")?;
@@ -119,8 +178,7 @@ fn string<'a>(text: &'a [u8], line: &mut Vec<u8>) -> Result<&'a [u8], Refusal> {
     if memchr2(b'\r', b'\n', &text[..at]).is_some() {
         return Err("a JSON string with a line break in it");
     }
-    line.extend_from_slice(&text[..=at]);
-    Ok(&text[at + 1..])
+    Ok(text.split_at(at + 1))
 }
 
 fn comment(text: &[u8]) -> Result<&[u8], Refusal> {
@@ -171,6 +229,33 @@ mod tests {
     fn binary_documents_become_json() {
         assert_eq!(line(b"\xD9\xD9\xF7\xA2aa\x01ab\x82\xF5\xF6").unwrap(), r#"{"a":1,"b":[true,null]}"#);
         assert_eq!(line(b":)\n\x01\xFA\x80a\xC2\xFB").unwrap(), r#"{"a":1}"#);
+    }
+
+    #[test]
+    fn json_in_wide_characters_becomes_utf_8() {
+        let text = "{\n \"a\": \"ü𝄞\",\n \"/\": 1}\n";
+        let wide: [(fn(u16) -> [u8; 2], fn(u32) -> [u8; 4]); 2] =
+            [(u16::to_le_bytes, u32::to_le_bytes), (u16::to_be_bytes, u32::to_be_bytes)];
+        for (two, four) in wide {
+            for marked in [String::from(text), format!("\u{FEFF}{text}")] {
+                let utf16: Vec<u8> = marked.encode_utf16().flat_map(two).collect();
+                let utf32: Vec<u8> = marked.chars().flat_map(|char| four(char.into())).collect();
+                for source in [&utf16, &utf32] {
+                    assert_eq!(line(source).unwrap(), "{ \"a\": \"ü𝄞\", \"/\": 1}");
+                    assert!(line(&source[..source.len() - 1]).unwrap_err().contains("damaged UTF-"));
+                }
+            }
+        }
+        let surrogate: Vec<u8> = [0x7B, 0xD800, 0x7D].into_iter().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(line(&surrogate).unwrap_err(), "a JSON document that is damaged UTF-16");
+    }
+
+    #[test]
+    fn a_slash_does_not_end_a_document() {
+        for cut in ["{\n\"a\":\"/\"", "{\"u\":\"http://x\"", "{\"a\":1, // {}", "{\"a\":{}, /* } */"] {
+            assert_eq!(line(cut.as_bytes()).unwrap_err(), "a JSON document that does not end", "{cut}");
+        }
+        assert_eq!(line(b"{\"a\":1} // end").unwrap(), "{\"a\":1} ");
     }
 
     #[test]

@@ -349,6 +349,10 @@ fn lucene(error: es_lucene::Error) -> Fault {
     fault(&es_repository::Error::from(error))
 }
 
+fn refused(id: &str, refusal: &str) -> Fault {
+    Fault::failed(format!("document {id:?}: {refusal} cannot become a line"))
+}
+
 /// Makes lines of the documents of one segment.
 struct Printer<'a, 'b> {
     work: &'a Work<'b>,
@@ -379,10 +383,10 @@ impl Printer<'_, '_> {
             return Err(Fault::failed(format!("document {id:?} has no _source")).into());
         };
         // Copied, it would take its memory twice.
-        let large = if source.len() > BATCH && self.work.fields.is_none() { one_line::as_it_is(source) } else { None };
+        let large = if source.len() > BATCH && self.work.fields.is_none() { one_line::json_text(source) } else { None };
         if source.len() > BATCH {
             self.flush()?;
-            if large.is_none() {
+            if large.is_none() && self.work.fields.is_none() {
                 // Growing by doubling would take twice as much again.
                 self.lines.reserve_exact(source.len() + document.id.len() + 4096);
             }
@@ -408,15 +412,44 @@ impl Printer<'_, '_> {
         if large.is_none() {
             self.source(document.id, source)?;
         }
-        let text = large.unwrap_or(&self.lines[at..]);
-        if self.work.with_digest {
-            self.totals.digest.add(document.id, document.routing, text);
-        }
         let end: &[u8] = if self.work.format == Format::Jsonl { b"}\n" } else { b"\n" };
-        self.totals.bytes += (self.lines.len() - begin + large.map_or(0, <[u8]>::len) + end.len()) as u64;
-        match large {
-            Some(text) => self.print(lock(&self.work.io), &[text, end])?,
-            None => self.lines.extend_from_slice(end),
+        self.totals.bytes += (self.lines.len() - begin + end.len()) as u64;
+        if let Some(text) = large {
+            // Looked through before anything is printed: it may be no document.
+            let mut length = 0;
+            let mut look = |each: &mut dyn FnMut(&[u8])| {
+                one_line::pieces(text, |piece| {
+                    length += piece.len();
+                    each(piece);
+                })
+            };
+            if self.work.with_digest {
+                self.totals.digest.add(document.id, document.routing, look)
+            } else {
+                look(&mut |_| ())
+            }
+            .map_err(|refusal| refused(document.id, refusal))?;
+            self.totals.bytes += length as u64;
+            self.print(lock(&self.work.io), |io| {
+                let mut written = Ok(());
+                let looked = one_line::pieces(text, |piece| {
+                    if written.is_ok() {
+                        written = io.write(piece);
+                    }
+                });
+                written?;
+                looked.map_err(|refusal| refused(document.id, refusal))?;
+                io.write(end)
+            })?;
+        } else {
+            if self.work.with_digest {
+                let line = &self.lines[at..];
+                let Ok(()) = self.totals.digest.add(document.id, document.routing, |each| {
+                    each(line);
+                    Ok::<_, std::convert::Infallible>(())
+                });
+            }
+            self.lines.extend_from_slice(end);
         }
         if let Some(ids) = &mut self.ids {
             // There one id in two types is two documents.
@@ -435,14 +468,18 @@ impl Printer<'_, '_> {
     }
 
     fn source(&mut self, id: &str, source: &[u8]) -> Result<(), Fault> {
-        let refused = |refusal: &str| Fault::failed(format!("document {id:?}: {refusal} cannot become a line"));
-        match &self.work.fields {
-            None => one_line::append(source, &mut self.lines).map_err(refused),
-            Some(fields) => {
-                self.raw.clear();
-                one_line::append(source, &mut self.raw).map_err(refused)?;
-                fields.append(&self.raw, &mut self.lines).map_err(|error| refused(&error.to_string()))
-            }
+        let Some(fields) = &self.work.fields else {
+            return one_line::append(source, &mut self.lines).map_err(|refusal| refused(id, refusal));
+        };
+        let left = |error: serde_json::Error| refused(id, &error.to_string());
+        self.raw.clear();
+        if let Some(text) = one_line::plain_json(source) {
+            // Line breaks are taken out of what is left: most often it is little.
+            fields.append(text, &mut self.raw).map_err(left)?;
+            one_line::append(&self.raw, &mut self.lines).map_err(|refusal| refused(id, refusal))
+        } else {
+            one_line::append(source, &mut self.raw).map_err(|refusal| refused(id, refusal))?;
+            fields.append(&self.raw, &mut self.lines).map_err(left)
         }
     }
 
@@ -502,7 +539,7 @@ impl Printer<'_, '_> {
     /// Hands lines on, unless another job is doing so just now and there is still room for more.
     fn flush_if_free(&mut self) -> Result<(), Fault> {
         match self.work.io.try_lock() {
-            Ok(io) => self.print(io, &[]),
+            Ok(io) => self.print(io, |_| Ok(())),
             Err(_) if self.lines.len() < 2 * BATCH => Ok(()),
             Err(_) => self.flush(),
         }
@@ -512,15 +549,17 @@ impl Printer<'_, '_> {
         if self.lines.is_empty() {
             return Ok(());
         }
-        self.print(lock(&self.work.io), &[])
+        self.print(lock(&self.work.io), |_| Ok(()))
     }
 
     /// Hands on the lines, and what comes right after them.
-    fn print(&mut self, mut io: MutexGuard<'_, &mut Io>, more: &[&[u8]]) -> Result<(), Fault> {
+    fn print(
+        &mut self,
+        mut io: MutexGuard<'_, &mut Io>,
+        more: impl FnOnce(&mut Io) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         io.write(&self.lines)?;
-        for bytes in more {
-            io.write(bytes)?;
-        }
+        more(&mut io)?;
         if io.reader_is_gone() {
             self.work.stopped.store(true, Ordering::Relaxed);
         }
