@@ -231,11 +231,13 @@ mod tests {
         assert_eq!(line(b":)\n\x01\xFA\x80a\xC2\xFB").unwrap(), r#"{"a":1}"#);
     }
 
+    /// How units of UTF-16 and of UTF-32 are written.
+    type Wide = (fn(u16) -> [u8; 2], fn(u32) -> [u8; 4]);
+
     #[test]
     fn json_in_wide_characters_becomes_utf_8() {
         let text = "{\n \"a\": \"ü𝄞\",\n \"/\": 1}\n";
-        let wide: [(fn(u16) -> [u8; 2], fn(u32) -> [u8; 4]); 2] =
-            [(u16::to_le_bytes, u32::to_le_bytes), (u16::to_be_bytes, u32::to_be_bytes)];
+        let wide: [Wide; 2] = [(u16::to_le_bytes, u32::to_le_bytes), (u16::to_be_bytes, u32::to_be_bytes)];
         for (two, four) in wide {
             for marked in [String::from(text), format!("\u{FEFF}{text}")] {
                 let utf16: Vec<u8> = marked.encode_utf16().flat_map(two).collect();
