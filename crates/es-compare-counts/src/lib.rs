@@ -86,6 +86,14 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
     let from = Side::new(&source, !args.no_refresh)?;
     let to = Side::new(&target, !args.no_refresh)?;
     let pairs = if args.indices.is_empty() { job.pairs } else { matching(&args.indices, &from)? };
+    let here = source.identity()?.cluster_uuid == target.identity()?.cluster_uuid;
+    if let Some((name, _)) = pairs.iter().find(|(index, target_index)| here && index == target_index) {
+        return Err(Fault::usage(format!(
+            "source and target are the same cluster: {name:?} would be compared with itself"
+        ))
+        .hint("name the other one by ES_TARGET_URL or --target-url, or the restored index by --target-index")
+        .into());
+    }
     let counts = compare(args, &from, &to, &pairs, io)?;
     let exit = counts
         .iter()
@@ -145,6 +153,12 @@ fn job(args: &Args, io: &Io) -> Result<Job, Fault> {
                     if restore.failures.is_empty() { "it is not final".into() } else { restore.failures.join("; ") };
                 return Err(Fault::no(format!(
                     "the restore of {}/{} did not succeed: {why}",
+                    restore.repository, restore.snapshot
+                )));
+            }
+            if restore.indices.is_empty() {
+                return Err(Fault::no(format!(
+                    "the restore of {}/{} names no index: nothing was restored",
                     restore.repository, restore.snapshot
                 )));
             }

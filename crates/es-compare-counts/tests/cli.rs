@@ -308,6 +308,62 @@ fn a_restore_that_did_not_succeed_is_not_compared() {
 }
 
 #[test]
+fn a_restore_of_no_index_is_the_answer_no() {
+    let record = json!({"type": "restore", "repository": "r", "snapshot": "s", "state": "SUCCESS"});
+    let says = "es-compare-counts: the restore of r/s names no index: nothing was restored\n";
+    tool(NAME).stdin(record.to_string()).run().exit(1).stdout("").stderr(says);
+}
+
+#[test]
+fn an_index_is_not_compared_with_itself() {
+    let stub = Stub::start();
+    for _ in 0..2 {
+        stub.root(TARGET).indices("elasticsearch-6.1.2/indices-restored");
+    }
+    compare(&stub, &stub)
+        .args(["--index", A])
+        .run()
+        .exit(2)
+        .stdout("")
+        .stderr_contains(format!("source and target are the same cluster: \"{A}\" would be compared with itself\n"));
+    assert_eq!(stub.finish().len(), 2 * LOOKS);
+}
+
+#[test]
+fn a_shard_that_failed_makes_no_count() {
+    let failed = json!({"count": 3, "_shards": {"total": 1, "successful": 1, "failed": 1, "failures": [{"shard": 0}]}});
+    let (source, target) = pair();
+    for stub in [&source, &target] {
+        refresh(stub, B);
+    }
+    count(&source, B, 3);
+    target.on("GET", &format!("/{B}/_count"), Answer::json(200, &failed));
+    let output = compare(&source, &target).args(["--index", B]).run();
+    output.exit(1).stderr_contains("1 of 1 shards answered, and one failed, on the target");
+    assert_eq!(verdict(&output), json!(["not_countable", 3, null]));
+    drop((source, target));
+}
+
+#[test]
+fn an_alias_or_what_is_not_listed_is_no_index_to_count() {
+    for (name, says) in [
+        ("javacafe", format!("on the target \"javacafe\" is an alias (of \"{A}\")")),
+        ("unlisted", "the target counts it and does not list it among its indices".to_string()),
+    ] {
+        let (source, target) = pair();
+        refresh(&source, B);
+        count(&source, B, 3);
+        if name == "unlisted" {
+            count(&target, name, 3);
+        }
+        let output = compare(&source, &target).args(["--index", B, "--target-index", name]).run();
+        output.exit(1).stderr_contains(says);
+        assert_eq!(verdict(&output), json!(["not_countable", 3, null]));
+        drop((source, target));
+    }
+}
+
+#[test]
 fn a_service_that_allows_no_refresh_is_counted_without_one() {
     let (source, target) = pair();
     let forbidden = json!({"Message": "Your request: '/_refresh' is not allowed."});

@@ -210,6 +210,16 @@ fn a_restore_that_did_not_succeed_is_not_built_on() {
 }
 
 #[test]
+fn a_restore_of_no_index_is_the_answer_no() {
+    let stub = Stub::start();
+    let mut record = restored(&stub.url());
+    record["indices"] = json!([]);
+    let output = finish(&record).run();
+    output.exit(1).stderr("es-finish-restore: restore of move/day1 names no index: nothing was restored\n");
+    assert!(stub.finish().is_empty());
+}
+
+#[test]
 fn settings_that_nobody_knows_are_never_guessed() {
     let stub = Stub::start();
     let mut record = restored(&stub.url());

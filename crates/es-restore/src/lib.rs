@@ -443,6 +443,7 @@ fn one(
 
 /// Which of these target indices were restored from this very snapshot. Anything else of that name is refused.
 fn ours(target: &Cluster, snapshot: &Snapshot, pairs: &[(String, String)]) -> Result<Vec<String>, Fault> {
+    let identity = target.identity()?;
     let indices = Indices::of(target)?;
     let here: Vec<&(String, String)> = pairs.iter().filter(|(_, t)| indices.get(t).is_some()).collect();
     for (_, name) in pairs {
@@ -456,49 +457,98 @@ fn ours(target: &Cluster, snapshot: &Snapshot, pairs: &[(String, String)]) -> Re
     if here.is_empty() {
         return Ok(Vec::new());
     }
-    let sources = recovery_sources(target, here.iter().map(|(_, t)| t.as_str()))?;
+    // Servers refuse to look at the recoveries of closed ones.
+    let open = |name: &&str| indices.get(name).is_some_and(|info| !info.closed);
+    let names: Vec<&str> = here.iter().map(|(_, name)| name.as_str()).filter(open).collect();
+    let sources = restored_from(target, &names)?;
+    let at_home = snapshot.cluster.as_ref().is_some_and(|source| source.cluster_uuid == identity.cluster_uuid);
     let mut own = Vec::new();
     for (index, name) in here {
         let info = indices.get(name).cloned().unwrap_or_default();
-        let source = sources.get(name);
-        let from_here = source.is_some_and(|s| {
-            s["repository"] == snapshot.repository.as_str()
-                && s["snapshot"] == snapshot.snapshot.as_str()
-                && s["index"] == index.as_str()
+        let from_here = sources.get(name).is_some_and(|source| {
+            source["repository"] == snapshot.repository.as_str()
+                && source["snapshot"] == snapshot.snapshot.as_str()
+                && source["index"] == index.as_str()
         });
-        // After a restart of the node the recovery is no longer of type SNAPSHOT; the creation date is the source's still.
-        let born = snapshot.index_settings.get(index).and_then(|s| s.creation_date.as_ref());
-        let same_birth = born.is_some() && born == info.settings.creation_date.as_ref();
-        let another = source.is_some() && !from_here;
-        if !info.closed && !another && (from_here || same_birth) {
+        if from_here && !info.closed {
             own.push(name.clone());
             continue;
         }
-        let state = if info.closed { "closed" } else { "open" };
-        return Err(Fault::failed(format!("on the target an {state} index {name:?} exists that was not restored from this snapshot"))
+        if at_home && index == name {
+            return Err(Fault::usage(format!(
+                "source and target are the same cluster, and {name:?} would keep its name"
+            ))
+            .hint(
+                "name the other one by ES_TARGET_URL or --target-url, or restore under another name: --rename-pattern",
+            ));
+        }
+        let state = if info.closed { "a closed" } else { "an open" };
+        let born = snapshot.index_settings.get(index).and_then(|s| s.creation_date.as_ref());
+        let what = if !info.closed
+            && !sources.contains_key(name)
+            && born.is_some()
+            && born == info.settings.creation_date.as_ref()
+        {
+            // It may be ours, or of an older snapshot of the same index: only a recovery tells, and it is forgotten in time.
+            "with the creation_date of the source's exists, and nothing shows any more that it was restored from this snapshot \
+             (servers forget it when a node restarts or a shard moves)"
+        } else {
+            "exists that was not restored from this snapshot"
+        };
+        return Err(Fault::failed(format!("on the target {state} index {name:?} {what}"))
             .hint("delete it there if it is not needed, or restore under another name: --rename-pattern '(.+)' --rename-replacement 'restored-$1'"));
     }
     Ok(own)
 }
 
-/// For each of these indices the `source` of its primaries' recovery, where that was a snapshot.
-fn recovery_sources<'a>(
-    target: &Cluster,
-    names: impl Iterator<Item = &'a str>,
-) -> Result<BTreeMap<String, Value>, Fault> {
+/// What each of these indices was or is being restored from, where the target still shows it: `repository`, `snapshot`, `index`.
+///
+/// A shard that waits for its turn is in no recovery, but its place in the routing table says where it will come from; one that has
+/// started is told by its recovery alone. A shard may pass from one to the other between the two looks.
+fn restored_from(target: &Cluster, names: &[&str]) -> Result<BTreeMap<String, Value>, Fault> {
     let mut sources = BTreeMap::new();
-    for list in batches(names) {
-        let answer =
-            target.get(&Path::of([list.as_str(), "_recovery"])).map_err(|e| e.fault("looking at recoveries"))?;
-        for (name, index) in answer.as_object().into_iter().flatten() {
-            for shard in index["shards"].as_array().into_iter().flatten() {
-                if shard["type"] == "SNAPSHOT" {
-                    sources.insert(name.clone(), shard["source"].clone());
-                }
-            }
+    for look in [recoveries, routes, recoveries] {
+        let unknown: Vec<&str> = names.iter().filter(|name| !sources.contains_key(**name)).copied().collect();
+        if unknown.is_empty() {
+            break;
+        }
+        for list in batches(unknown.into_iter()) {
+            look(target, &list, &mut sources)?;
         }
     }
     Ok(sources)
+}
+
+/// Adds the `source` of recoveries of type `SNAPSHOT`.
+fn recoveries(target: &Cluster, list: &str, sources: &mut BTreeMap<String, Value>) -> Result<(), Fault> {
+    let answer = target.get(&Path::of([list, "_recovery"])).map_err(|e| e.fault("looking at recoveries"))?;
+    for (name, index) in answer.as_object().into_iter().flatten() {
+        for shard in index["shards"].as_array().into_iter().flatten() {
+            if shard["type"] == "SNAPSHOT" {
+                sources.insert(name.clone(), shard["source"].clone());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds the `recovery_source` of shards that are to be restored.
+fn routes(target: &Cluster, list: &str, sources: &mut BTreeMap<String, Value>) -> Result<(), Fault> {
+    let answer = match target.get(&Path::of(["_cluster", "state", "routing_table", list])) {
+        Ok(answer) => answer,
+        // Who may not look has no proof, and needs none where the recoveries show it.
+        Err(error) if error.class() == Some(Class::NotAllowed) => return Ok(()),
+        Err(error) => return Err(error.fault("looking at the routing table")),
+    };
+    for (name, index) in answer["routing_table"]["indices"].as_object().into_iter().flatten() {
+        let copies = index["shards"].as_object().into_iter().flat_map(|shards| shards.values());
+        for copy in copies.filter_map(Value::as_array).flatten() {
+            if copy["recovery_source"]["type"] == "SNAPSHOT" {
+                sources.insert(name.clone(), copy["recovery_source"].clone());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Refuses aliases that collide with the target's indices, and warns of those that would span old and new indices.

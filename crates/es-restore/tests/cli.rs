@@ -12,6 +12,7 @@ const SOURCE: &str = "elasticsearch-5.5.2";
 const TARGET: &str = "elasticsearch-6.1.2";
 const DAY1: &str = "GET /_snapshot/move/day1";
 const RESTORE: &str = "/_snapshot/move/day1/_restore";
+const ROUTING: &str = "/_cluster/state/routing_table";
 const A: &str = "javacafe_2018_01_01";
 const B: &str = "javacafe_2018_01_02";
 
@@ -112,10 +113,17 @@ fn its_own_earlier_restore_is_recognised_and_not_sent_again() {
     assert_eq!((requests.len(), posts(&requests).len()), (6, 0));
 }
 
+/// That an index was not restored is looked for in all three places.
+fn foreign(stub: &Stub) {
+    stub.replay(&format!("GET /{A}/_recovery"), "elasticsearch-6.1.2/recovery-foreign")
+        .replay(&format!("GET {ROUTING}/{A}"), "elasticsearch-6.1.2/routing-foreign")
+        .replay(&format!("GET /{A}/_recovery"), "elasticsearch-6.1.2/recovery-foreign");
+}
+
 #[test]
 fn an_open_index_of_another_origin_is_never_restored_over() {
     let stub = target("indices-foreign");
-    stub.replay(&format!("GET /{A}/_recovery"), "elasticsearch-6.1.2/recovery-foreign");
+    foreign(&stub);
     restore(&stub, &finished())
         .run()
         .exit(3)
@@ -128,6 +136,46 @@ fn an_open_index_of_another_origin_is_never_restored_over() {
 }
 
 #[test]
+fn a_restore_that_waits_for_its_turn_is_recognised() {
+    let stub = target("indices-restored");
+    stub.replay(&format!("GET /{A}/_recovery"), "elasticsearch-6.1.2/recovery-waiting")
+        .replay(&format!("GET {ROUTING}/{A}"), "elasticsearch-6.1.2/routing-waiting");
+    let output = restore(&stub, &finished()).args(["--indices", A]).run();
+    output.exit(0).stderr("");
+    assert_eq!(output.json_lines()[0]["indices"][0]["adopted"], true);
+    assert!(posts(&stub.finish()).is_empty());
+}
+
+#[test]
+fn an_index_as_old_as_the_sources_is_not_ours_without_proof() {
+    let stub = target("indices-restored");
+    stub.replay(&format!("GET /{A}/_recovery"), "elasticsearch-6.1.2/recovery-restarted")
+        .replay(&format!("GET {ROUTING}/{A}"), "elasticsearch-6.1.2/routing-restarted")
+        .replay(&format!("GET /{A}/_recovery"), "elasticsearch-6.1.2/recovery-restarted");
+    restore(&stub, &finished()).args(["--indices", A]).run().exit(3).stdout("").stderr_contains(format!(
+        "on the target an open index \"{A}\" with the creation_date of the source's exists, and nothing shows any more that it was \
+         restored from this snapshot (servers forget it when a node restarts or a shard moves)\n"
+    ));
+    assert!(posts(&stub.finish()).is_empty());
+}
+
+#[test]
+fn a_source_is_no_target_of_its_own() {
+    let stub = target("indices-foreign");
+    foreign(&stub);
+    let mut record = finished();
+    record["cluster"] = contract::cluster_id(TARGET, "source", &stub.url());
+    record["index_settings"][A]["creation_date"] =
+        body("elasticsearch-6.1.2/indices-foreign-settings")[A]["settings"]["index"]["creation_date"].clone();
+    restore(&stub, &record)
+        .run()
+        .exit(2)
+        .stdout("")
+        .stderr_contains(format!("source and target are the same cluster, and \"{A}\" would keep its name\n"));
+    assert!(posts(&stub.finish()).is_empty());
+}
+
+#[test]
 fn a_closed_index_of_that_name_is_not_overwritten_either() {
     let mut states = body("elasticsearch-6.1.2/indices-restored-states");
     states.as_array_mut().unwrap().iter_mut().for_each(|row| row["status"] = json!("close"));
@@ -136,13 +184,12 @@ fn a_closed_index_of_that_name_is_not_overwritten_either() {
         .replay(DAY1, "elasticsearch-6.1.2/snapshot-success")
         .on("GET", "/_cat/indices?format=json&h=index%2Cstatus%2Chealth", Answer::json(200, &states))
         .on_prefix("GET", "/_all/_settings/", answer("elasticsearch-6.1.2/indices-restored-settings"))
-        .on_prefix("GET", "/_alias", answer("elasticsearch-6.1.2/indices-restored-alias-parameter"))
-        .replay(&format!("GET /{A}%2C{B}/_recovery"), "elasticsearch-6.1.2/recovery");
+        .on_prefix("GET", "/_alias", answer("elasticsearch-6.1.2/indices-restored-alias-parameter"));
     restore(&stub, &finished())
         .run()
         .exit(3)
         .stdout("")
-        .stderr_contains("on the target an closed index")
+        .stderr_contains("on the target a closed index")
         .stderr_contains(A);
     assert!(posts(&stub.finish()).is_empty());
 }

@@ -327,7 +327,7 @@ fn adopt(
             record.indices.push(name.clone());
         }
     }
-    let later = younger(record);
+    let later = younger(record, &held);
     if !later.is_empty() {
         // An index of that name that is in the snapshot is the one that was there before, and another by now.
         let meant = |name: &String| {
@@ -368,11 +368,17 @@ fn adopt(
     Ok(later)
 }
 
-/// The indices that were born after the snapshot of this record had begun.
-fn younger(record: &Snapshot) -> Vec<String> {
+/// What `start_time_in_millis` can be behind the clock that `creation_date` is read from. Servers since 7.6 take the former from
+/// a clock that they read anew every 200 ms (`thread_pool.estimated_time_interval`), later when they are busy: on 7.10.2 a
+/// snapshot of an index that was made just before it was seen to begin 160 ms before the index.
+const CLOCK_LAG_MILLIS: i64 = 1000;
+
+/// The indices that were born after the snapshot of this record had begun. The doubtful moment goes to those that it holds.
+fn younger(record: &Snapshot, held: &[String]) -> Vec<String> {
     let Some(begun) = record.start_time_in_millis else { return Vec::new() };
     let born = |name: &String| record.index_settings.get(name)?.creation_date.as_ref()?.parse::<i64>().ok();
-    record.indices.iter().filter(|name| born(name).is_some_and(|born| born > begun)).cloned().collect()
+    let lag = |name: &String| if held.contains(name) { CLOCK_LAG_MILLIS } else { 0 };
+    record.indices.iter().filter(|name| born(name).is_some_and(|born| born > begun + lag(name))).cloned().collect()
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
