@@ -133,7 +133,27 @@ fn two_runs_of_one_work_directory_do_not_overlap() {
     run(&script, source, target).exit(75).stdout("").stderr_contains("another run is at work");
 }
 
-/// One index from one version to the next by the tools' own pipeline.
+#[test]
+fn what_is_misspelt_for_a_late_stage_or_in_a_file_of_settings_is_told_before_the_first() {
+    let Original { source, target, .. } = &original();
+    let directory = tempfile::tempdir().expect("a directory");
+    let work = directory.path().join("work");
+    let settings = directory.path().join("settings.env");
+    let with = |flags: &str, text: &str, says: &str| {
+        std::fs::write(&settings, text).expect("a file of settings");
+        let (work, settings) = (work.display(), settings.display());
+        let script = format!("es-migrate --repository r --indices x --work-dir {work} --env-file {settings} {flags}");
+        run(&script, source, target).exit(2).stdout("").stderr_contains(says);
+        assert!(!directory.path().join("work").exists(), "{flags} {text}");
+    };
+    with("--health purple", "", "es-wait: invalid value 'purple' for '--health");
+    with("--timeout 3x", "", "es-wait: invalid value '3x' for '--timeout");
+    with("--progress loud", "", "es-wait: invalid value 'loud' for '--progress");
+    with("--format xml", "", "es-compare-counts: invalid value 'xml' for '--format");
+    with("", "# fine\n\nA=b c\nexport ES_TARGET_URL=x\n", "settings.env: not a KEY=VALUE line\n");
+    with("", "ES_TARGET_URL=http://localhost:9200\r\n", "settings.env: a line ends with a carriage return\n");
+}
+
 #[test]
 fn a_disk_that_takes_no_more_is_a_failure_and_says_so() {
     let Original { source, target, .. } = &original();
@@ -148,6 +168,7 @@ fn a_disk_that_takes_no_more_is_a_failure_and_says_so() {
     run(&command, source, target).exit(3).stdout("").stderr(&said);
 }
 
+/// One index from one version to the next by the tools' own pipeline.
 fn moves(from: &Server, to: &Server) {
     let index = format!("from-{}", from.version);
     put_documents(from, &index, 7);
