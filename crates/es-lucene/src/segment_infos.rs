@@ -2,6 +2,7 @@
 
 use crate::codec_util::{Checked, Id, read_header};
 use crate::error::{Error, Result};
+use crate::segment_info::SegmentInfo;
 use crate::source::Directory;
 
 /// One segment as the commit lists it.
@@ -21,6 +22,15 @@ pub struct SegmentCommitInfo {
     pub field_infos_generation: Option<u64>,
     /// Number of documents soft-deleted and not deleted; commits before Lucene 7.4 know none.
     pub soft_deleted: Option<u32>,
+}
+
+impl SegmentCommitInfo {
+    /// Its documents that are not deleted, nested objects included, for which no more than `.si` is read: snapshots have it in
+    /// their lists of files.
+    pub fn living(&self, directory: &dyn Directory) -> Result<u32> {
+        let max_doc = SegmentInfo::read(directory, self)?.max_doc;
+        Ok(max_doc.saturating_sub(self.deleted).saturating_sub(self.soft_deleted.unwrap_or(0)))
+    }
 }
 
 /// A commit: the content of `segments_N`.

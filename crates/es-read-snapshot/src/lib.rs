@@ -22,6 +22,7 @@ use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::SystemTime;
 
 const ENVIRONMENT: &str = "\
@@ -69,6 +70,10 @@ pub struct Args {
     #[arg(long, value_name = "WHAT", conflicts_with = "metadata")]
     list: Option<List>,
 
+    /// Leave sizes and numbers of documents out of --list snapshots|indices: they take a request a shard, and more
+    #[arg(long, requires = "list")]
+    without_sizes: bool,
+
     /// Print settings, mappings and aliases of each index, as the server would
     #[arg(long)]
     metadata: bool,
@@ -78,8 +83,9 @@ pub struct Args {
     format: Format,
 
     /// Major version of the cluster that lines of --format bulk are for: through 6 they name types, through 5 parents too
-    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(5..))]
-    target_major: u32,
+    /// [default: 7]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(5..), conflicts_with_all = NO_DOCUMENTS)]
+    target_major: Option<u32>,
 
     /// What lines of --format bulk do [default: create for data streams, which take nothing else, and index]
     #[arg(long, value_name = "OP", conflicts_with_all = NO_DOCUMENTS)]
@@ -107,16 +113,16 @@ pub struct Args {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = NO_DOCUMENTS)]
     record: Option<PathBuf>,
 
-    /// Read so many segments, or parts of large ones, at a time [default: one a processor, and 16 of an object store]
-    #[arg(long, value_name = "N")]
+    /// Read so many segments, parts of large ones, or lists of files at a time [default: one a processor, and 16 of an object store]
+    #[arg(long, value_name = "N", conflicts_with = "metadata")]
     jobs: Option<NonZero<usize>>,
 
     /// Read documents without the vectors that the server left out of them
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = NO_DOCUMENTS)]
     without_vectors: bool,
 
     /// Do not look for documents of one index that have one id (they take 16 bytes a document in TMPDIR)
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = NO_DOCUMENTS)]
     allow_duplicate_ids: bool,
 
     /// Read index-N in place of the newest
@@ -146,6 +152,32 @@ pub struct Args {
     /// Send requests unsigned
     #[arg(long)]
     anonymous: bool,
+}
+
+impl Args {
+    /// The scheme of the repository's URL.
+    fn scheme(&self) -> Option<String> {
+        self.repository.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase())
+    }
+
+    /// Whether the repository is a directory, where no request is waited for.
+    pub(crate) fn is_local(&self) -> bool {
+        self.scheme().as_deref() == Some("file")
+    }
+
+    /// How much is read at a time.
+    pub(crate) fn jobs(&self) -> usize {
+        /// At least, in an object store: most of the time is spent waiting for the first byte of small files.
+        const OF_OBJECTS: usize = 16;
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let usual = if self.is_local() { cores } else { cores.max(OF_OBJECTS) };
+        self.jobs.map_or(usual, usize::from)
+    }
+
+    /// What bulk lines are for.
+    pub(crate) fn target_major(&self) -> u32 {
+        self.target_major.unwrap_or(7)
+    }
 }
 
 /// What `--list` prints.
@@ -221,17 +253,38 @@ fn check(args: &Args) -> Result<(), Fault> {
     {
         return Err(Fault::usage(format!("--shard-index {index} is not below --shard-count {count}")));
     }
-    let for_bulk = [("--op", args.op.is_some()), ("--target-index", args.target_index.is_some())];
+    let for_bulk = [
+        ("--op", args.op.is_some()),
+        ("--target-index", args.target_index.is_some()),
+        ("--target-major", args.target_major.is_some()),
+    ];
     if let Some((flag, _)) = for_bulk.iter().find(|(_, given)| *given && args.format != Format::Bulk) {
         return Err(Fault::usage(format!("{flag} is of --format bulk alone")));
     }
     let unheard = match args.list {
-        Some(List::Snapshots) => [("--indices", !args.indices.is_empty()), ("--shards", !args.shards.is_empty())],
-        Some(List::Indices) => [("--indices", false), ("--shards", !args.shards.is_empty())],
-        Some(List::Shards) | None => [("--indices", false), ("--shards", false)],
+        Some(List::Snapshots) => vec![("--indices", !args.indices.is_empty()), ("--shards", !args.shards.is_empty())],
+        Some(List::Indices) => vec![("--shards", !args.shards.is_empty())],
+        Some(List::Shards) => vec![("--without-sizes", args.without_sizes)],
+        None => Vec::new(),
     };
-    match unheard.iter().find(|(_, given)| *given) {
-        Some((flag, _)) => Err(Fault::usage(format!("{flag} is not of this --list"))),
+    if let Some((flag, _)) = unheard.iter().find(|(_, given)| *given) {
+        return Err(Fault::usage(format!("{flag} is not of this --list")));
+    }
+    let Some(scheme) = args.scheme() else {
+        return Ok(());
+    };
+    let of_endpoint = ["s3", "azure", "az", "abfs"].contains(&scheme.as_str());
+    let of_s3 = scheme == "s3";
+    let of_store = [
+        ("--endpoint", args.endpoint.is_some() && !of_endpoint),
+        ("--region", args.region.is_some() && !of_s3),
+        ("--path-style", args.path_style && !of_s3),
+        ("--profile", args.profile.is_some() && !of_s3),
+        ("--role-arn", args.role_arn.is_some() && !of_s3),
+        ("--anonymous", args.anonymous && !of_s3),
+    ];
+    match of_store.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(Fault::usage(format!("{flag} is not of a repository of {scheme}://"))),
         None => Ok(()),
     }
 }
@@ -244,7 +297,7 @@ fn options(args: &Args) -> Result<Options, Fault> {
         anonymous: args.anonymous,
         credentials: None,
     };
-    if args.repository.starts_with("s3://") && !args.anonymous {
+    if args.scheme().as_deref() == Some("s3") && !args.anonymous {
         let source = CredentialSource::new(args.profile.clone(), args.role_arn.clone()).near(args.region.clone());
         if object.region.is_none() {
             object.region = source.region()?;

@@ -193,11 +193,11 @@ fn left_out(metadata: &IndexMetadata, args: &Args, io: &mut Io) {
         return;
     }
     let name = &metadata.name;
-    if args.target_major >= 6 && !metadata.mapping().parents.is_empty() {
+    if args.target_major() >= 6 && !metadata.mapping().parents.is_empty() {
         io.warn(&format!("index {name:?}: parents are left out: 6.x and later know them as a join field only"));
     }
     let types = metadata.types();
-    if args.target_major >= 7 && types > 1 {
+    if args.target_major() >= 7 && types > 1 {
         io.warn(&format!("index {name:?}: its {types} types are left out: 7.x and later have none"));
     }
 }

@@ -24,8 +24,6 @@ const LARGE: u64 = 48 << 20;
 const PART: u64 = 8 << 20;
 /// The same in an object store, where each part is a request.
 const PART_OF_OBJECT: u64 = 32 << 20;
-/// Jobs at least, in an object store.
-const JOBS_OF_OBJECTS: usize = 16;
 
 /// What was read of one shard.
 #[derive(Debug, Clone, Default)]
@@ -123,13 +121,13 @@ pub(crate) fn read(
     ids: Option<&HashSet<String>>,
     io: &mut Io,
 ) -> Outcome {
-    let local = args.repository.starts_with("file:");
+    let local = args.is_local();
     let tasks = (0..plan.shards.len()).rev().map(Task::Shard);
     let work = Work {
         repository,
         plan,
         format: args.format,
-        target_major: args.target_major,
+        target_major: args.target_major(),
         fields: Fields::new(&args.fields),
         ids,
         with_digest: args.record.is_some(),
@@ -146,12 +144,8 @@ pub(crate) fn read(
         stored: AtomicU64::new(0),
         shards_done: AtomicU64::new(0),
     };
-    let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    // In an object store most of the time is spent waiting for the first byte of small files.
-    let usual = if local { cores } else { cores.max(JOBS_OF_OBJECTS) };
-    let jobs = args.jobs.map_or(usual, usize::from).max(1);
     thread::scope(|scope| {
-        for _ in 1..jobs {
+        for _ in 1..args.jobs() {
             scope.spawn(|| work.run());
         }
         work.run();
@@ -424,12 +418,8 @@ impl Printer<'_, '_> {
                     each(piece);
                 })
             };
-            if self.work.with_digest {
-                self.totals.digest.add(document.id, document.routing, look)
-            } else {
-                look(&mut |_| ())
-            }
-            .map_err(|refusal| refused(document.id, refusal))?;
+            if self.work.with_digest { self.totals.digest.add(document, look) } else { look(&mut |_| ()) }
+                .map_err(|refusal| refused(document.id, refusal))?;
             self.totals.bytes += length as u64;
             self.print(lock(&self.work.io), |io| {
                 let mut written = Ok(());
@@ -445,7 +435,7 @@ impl Printer<'_, '_> {
         } else {
             if self.work.with_digest {
                 let line = &self.lines[at..];
-                let Ok(()) = self.totals.digest.add(document.id, document.routing, |each| {
+                let Ok(()) = self.totals.digest.add(document, |each| {
                     each(line);
                     Ok::<_, std::convert::Infallible>(())
                 });

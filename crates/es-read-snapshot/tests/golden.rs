@@ -263,6 +263,22 @@ fn what_would_not_be_heard_is_wrong_usage() {
         &["--list", "snapshots", "--indices", "docs"],
         &["--list", "shards", "--shard-index", "0", "--shard-count", "2"],
         &["--list", "shards", "--format", "bulk"],
+        &["--list", "shards", "--without-sizes"],
+        &["--without-sizes"],
+        &["--target-major", "7"],
+        &["--list", "indices", "--target-major", "7"],
+        &["--metadata", "--target-major", "7"],
+        &["--list", "indices", "--without-vectors"],
+        &["--metadata", "--without-vectors"],
+        &["--list", "snapshots", "--allow-duplicate-ids"],
+        &["--metadata", "--allow-duplicate-ids"],
+        &["--metadata", "--jobs", "2"],
+        &["--endpoint", "http://127.0.0.1:1"],
+        &["--region", "eu-central-1"],
+        &["--path-style"],
+        &["--profile", "a"],
+        &["--role-arn", "arn:aws:iam::123456789012:role/a"],
+        &["--anonymous"],
         &["--query-ids", empty.to_str().unwrap()],
     ] {
         let output = tool(&root, &[&["--snapshot", "two"], arguments].concat());
@@ -292,6 +308,40 @@ fn lists_are_of_what_was_asked_for() {
         let sum: u64 = shards.iter().map(|shard| shard[key].as_u64().unwrap()).sum();
         assert!(sum > 0);
         assert_eq!(index[key], sum, "{key}");
+    }
+}
+
+#[test]
+fn lists_have_sizes_and_numbers_of_documents_that_are_read() {
+    for server in servers() {
+        let root = golden().join(&server);
+        let listed = |arguments: &[&str]| {
+            let output = tool(&root, arguments);
+            assert_eq!(output.status.code(), Some(0), "{server}: {}", text(&output.stderr));
+            let lines = text(&output.stdout).lines();
+            lines.map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<serde_json::Value>>()
+        };
+        let snapshot = &listed(&["--list", "snapshots", "--snapshot", "two"])[0];
+        let indices = listed(&["--list", "indices", "--snapshot", "two"]);
+        for key in ["bytes", "lucene_documents"] {
+            let sum: u64 = indices.iter().map(|index| index[key].as_u64().unwrap()).sum();
+            assert!(sum > 0 && snapshot[key] == sum, "{server} {key}: {snapshot}");
+        }
+        for index in indices.iter().filter(|index| index["readable"] == true) {
+            let name = index["index"].as_str().unwrap();
+            let printed = text(&tool(&root, &["--snapshot", "two", "--indices", name]).stdout).lines().count();
+            let nested = name == "nested";
+            assert_eq!(index["documents"].is_null(), nested, "{server} {index}");
+            assert!(nested || index["documents"] == printed, "{server} {printed}: {index}");
+            assert!(index["lucene_documents"].as_u64().unwrap() >= printed as u64, "{server} {index}");
+        }
+        let hidden = indices.iter().any(|index| index["documents"].is_null());
+        assert_eq!(snapshot["documents"].is_null(), hidden, "{server} {snapshot}");
+        let without = &listed(&["--list", "snapshots", "--snapshot", "two", "--without-sizes"])[0];
+        assert_eq!((&without["state"], without.get("bytes")), (&"SUCCESS".into(), None));
+        // Of those of its shards that are there.
+        let part = &listed(&["--list", "snapshots", "--snapshot", "part"])[0];
+        assert!(part["bytes"].as_u64().unwrap() > 0 && part["documents"].is_number(), "{server} {part}");
     }
 }
 

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::mpsc::Receiver;
 use std::thread;
 
 /// Serves the files below `root`, whole or in ranges, and says where.
@@ -124,4 +125,103 @@ fn a_password_in_a_url_is_in_no_message() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(75), 0), "{said}");
     assert!(said.contains("127.0.0.1") && !said.contains("canary"), "{said}");
+}
+
+/// Ends with this code, says this, prints nothing, and shows no secret.
+fn refuses(output: &Output, code: i32, why: &str) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(code), 0), "{said}");
+    assert!(said.contains(why) && !said.contains("canary") && !said.contains("panicked"), "{why}: {said}");
+}
+
+#[test]
+fn credentials_that_fit_no_header_are_not_sent() {
+    for (name, what) in [("AWS_ACCESS_KEY_ID", "access key id"), ("AWS_SESSION_TOKEN", "session token")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
+            .env_clear()
+            .envs([("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "canary"), (name, "can\nary")])
+            .args(["--repository", "s3://bucket/a", "--region", "eu-central-1", "--endpoint", "http://127.0.0.1:1"])
+            .output()
+            .unwrap();
+        refuses(&output, 4, &format!("the {what} holds characters that no credentials have"));
+    }
+}
+
+/// Answers every request with this status and body, and hands on how each began.
+fn answers(status: &'static str, body: &'static str) -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (sender, requests) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let lines = BufReader::new(connection.try_clone().unwrap()).lines();
+            let head: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            let _ = sender.send(head.join("\n"));
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            let _ = connection.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    (address, requests)
+}
+
+#[test]
+fn a_password_in_the_url_is_sent_and_in_no_message() {
+    let (address, requests) = answers("400 Bad Request", "no");
+    let output = read(&format!("http://me:top%20canary@{address}/r?sig=canary"), &["--list", "snapshots"]);
+    refuses(&output, 3, &address);
+    let request = requests.recv().unwrap();
+    assert!(request.starts_with("GET /r/index.latest?sig=canary "), "{request}");
+    assert!(request.to_lowercase().contains("authorization: basic bwu6dg9wignhbmfyeq=="), "{request}");
+}
+
+#[test]
+fn what_a_store_refuses_for_good_is_not_tried_again() {
+    for (status, body, code, why) in [
+        ("400 Bad Request", "<Code>InvalidRequest</Code>", 3, "/bucket/a%20b/index.latest"),
+        ("404 Not Found", "<Code>NoSuchBucket</Code><BucketName>bucket</BucketName>", 3, "there is no such bucket: "),
+        ("403 Forbidden", "<Code>AccessDenied</Code>", 4, "/bucket/a%20b/index.latest"),
+    ] {
+        let (address, requests) = answers(status, body);
+        let endpoint = format!("http://{address}");
+        let flags = ["--anonymous", "--path-style", "--list", "snapshots", "--endpoint", &endpoint];
+        refuses(&read("s3://bucket/a%20b", &flags), code, why);
+        let asked: Vec<String> = requests.try_iter().collect();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        // Encoded once.
+        assert!(asked[0].starts_with("GET /bucket/a%20b/index.latest "), "{asked:?}");
+    }
+}
+
+#[test]
+fn a_blob_that_was_cut_is_damaged_over_http_too() {
+    let (address, _requests) = answers("416 Range Not Satisfiable", "");
+    let output = read(&format!("http://{address}/r"), &["--list", "snapshots"]);
+    refuses(&output, 3, "the blob is shorter than the repository says");
+    // Most servers answer with what there is: every file of segments is cut, however much is left of it.
+    let of = golden("elasticsearch-5.5.2");
+    for left in [1, 2, 4] {
+        let root = tempfile::tempdir().unwrap();
+        copy_cut(&of, root.path(), left);
+        let output = read(&serve(root.path().to_owned()), &["--snapshot", "two", "--quiet"]);
+        refuses(&output, 3, "the blob is shorter than the repository says");
+    }
+}
+
+/// A copy of a repository in which of each blob of a file, but for those of a few bytes, only so many quarters are left.
+fn copy_cut(from: &Path, to: &Path, quarters: usize) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_cut(&entry.path(), &target, quarters);
+            continue;
+        }
+        let mut bytes = fs::read(entry.path()).unwrap();
+        if entry.file_name().to_string_lossy().starts_with("__") {
+            bytes.truncate(if quarters == 4 { bytes.len() - 1 } else { bytes.len() * quarters / 4 });
+        }
+        fs::write(target, bytes).unwrap();
+    }
 }

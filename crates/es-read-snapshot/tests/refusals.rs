@@ -243,6 +243,30 @@ fn a_repository_that_is_being_written_to_is_for_later() {
 }
 
 #[test]
+fn a_damaged_snapshot_hides_no_other_from_the_list() {
+    let repository = Spoilt::of("elasticsearch-7.10.2");
+    let shard = format!("{}/0/snap-{}.dat", repository.directory("large"), repository.uuid("one"));
+    let own = format!("snap-{}.dat", repository.uuid("two"));
+    let names = |output: &Output| {
+        let records = text(&output.stdout).lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        records.map(|record| record["snapshot"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let whole = repository.run(&["--list", "snapshots"]);
+    fs::remove_file(repository.path(&shard)).unwrap();
+    fs::write(repository.path(&own), "cut").unwrap();
+    let output = repository.run(&["--list", "snapshots"]);
+    assert_eq!((output.status.code(), names(&output)), (Some(3), names(&whole)));
+    for said in [
+        format!("es-read-snapshot: snapshot \"one\": {shard}: no such blob in the repository\n"),
+        format!("es-read-snapshot: snapshot \"two\": {own}: too short for a metadata blob\n"),
+    ] {
+        assert!(text(&output.stderr).contains(&said), "{}", text(&output.stderr));
+    }
+    let without = repository.run(&["--list", "snapshots", "--snapshot", "one", "--without-sizes"]);
+    assert_eq!((without.status.code(), names(&without)), (Some(0), vec!["one".to_owned()]));
+}
+
+#[test]
 fn a_list_of_snapshots_that_is_gone_is_named() {
     let repository = Spoilt::of("elasticsearch-7.10.2");
     fs::remove_file(repository.path("index-2")).unwrap();

@@ -135,6 +135,14 @@ impl IndexMetadata {
         }
     }
 
+    /// Whether some of its Lucene documents may be parts of others, by a field that is kept so.
+    #[must_use]
+    pub fn may_have_nested(&self) -> bool {
+        // The last two keep what they make of a text in nested objects.
+        let kinds = ["nested", "semantic_text", "semantic"];
+        self.mapping_types.values().any(|mapping| has_field(mapping, &kinds))
+    }
+
     /// As the server prints it at `GET /INDEX`: with types through 6.x, without them later. `stream` is the data stream
     /// behind which it is.
     #[must_use]

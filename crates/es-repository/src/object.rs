@@ -354,22 +354,27 @@ impl Read for Pieces {
 /// What a failure means for who may try again.
 fn to_io(error: &object_store::Error) -> io::Error {
     use object_store::Error as E;
-    let said = error.to_string();
+    let said = message_without_secrets(&error.to_string());
     let kind = match &error {
         // A repository without a bucket is not one without blobs.
-        E::NotFound { .. } | E::Generic { .. } if said.contains("NoSuchBucket") => io::ErrorKind::Other,
+        E::NotFound { .. } | E::Generic { .. } if said.contains("NoSuchBucket") => {
+            return io::Error::other(format!("there is no such bucket: {said}"));
+        }
         E::NotFound { .. } => io::ErrorKind::NotFound,
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => io::ErrorKind::PermissionDenied,
         E::Generic { .. } => match status(&said) {
             Some(401 | 403) => io::ErrorKind::PermissionDenied,
             Some(416) => io::ErrorKind::UnexpectedEof,
             // Time, or less of it, may help here; the library has tried again already.
-            Some(408 | 429 | 500..) | None => io::ErrorKind::TimedOut,
+            Some(408 | 429 | 500..) => io::ErrorKind::TimedOut,
             Some(_) => io::ErrorKind::Other,
+            // A blob that ends before the range does is answered with what there is of it.
+            None if said.contains("Requested ") && said.contains(", got ") => io::ErrorKind::UnexpectedEof,
+            None => io::ErrorKind::TimedOut,
         },
         _ => io::ErrorKind::Other,
     };
-    io::Error::new(kind, message_without_secrets(&said))
+    io::Error::new(kind, said)
 }
 
 /// The HTTP status an error speaks of. The library keeps the type that holds it to itself.
