@@ -476,8 +476,30 @@ fn an_alias_that_two_indices_would_be_written_through_is_told() {
         let (status, answer) = pair.restore("alias-come");
         assert!(status == 500 && answer.to_string().contains("more than one write index"), "{status} {answer}");
         pair.preflight("--indices alias-come --no-aliases").exit(0);
-        ask(&pair.source, "DELETE", "/alias-come", None);
-        ask(&pair.target, "DELETE", "/alias-held", None);
+        // Where another index hides its metadata, the list of all is refused: these are still known, and only what is hidden is not.
+        let blocked = |server: &Server, index: &str, on: Value| {
+            ask(server, "PUT", &format!("/{index}/_settings"), Some(&json!({"index.blocks.metadata": on})));
+        };
+        for server in [&pair.source, &pair.target] {
+            ask(server, "PUT", "/alias-sealed", None);
+            blocked(server, "alias-sealed", json!(true));
+        }
+        let output = pair.preflight("--indices alias-come");
+        output.exit(1);
+        found(&output, "aliases", "blocker", "both have is_write_index for alias \"written\"");
+        blocked(&pair.target, "alias-held", json!(true));
+        let output = pair.preflight("--indices alias-come");
+        found(
+            &output,
+            "aliases",
+            "warning",
+            "not checked: index.blocks.metadata hides whether alias-come and \"alias-held\"",
+        );
+        blocked(&pair.target, "alias-held", json!(null));
+        for (server, index) in [(&pair.source, "alias-come"), (&pair.target, "alias-held")] {
+            blocked(server, "alias-sealed", json!(null));
+            ask(server, "DELETE", &format!("/{index},alias-sealed"), None);
+        }
     }
 }
 
