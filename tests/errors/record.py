@@ -9,22 +9,26 @@ crates/es-testkit/answers/errors/SERVER.jsonl: {"name", "request", "status", "bo
 string. The conditions have the same names on every server; one that a server does not refuse leaves no line.
 """
 import argparse
+import base64
 import concurrent.futures
 import http.client
+import http.server
 import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 
 OUT = pathlib.Path(__file__).resolve().parents[2] / "crates" / "es-testkit" / "answers" / "errors"
 SERVERS = [
     "elasticsearch-5.5.2", "elasticsearch-6.1.2", "elasticsearch-6.8.9", "elasticsearch-7.10.2", "elasticsearch-7.17.29",
-    "elasticsearch-8.19.21", "elasticsearch-9.5.3", "opensearch-1.3.20", "opensearch-2.19.6", "opensearch-3.8.0",
+    "elasticsearch-8.19.21", "elasticsearch-9.5.3", "opensearch-1.3.20", "opensearch-2.19.6", "opensearch-3.8.0", "opensearch-2.19.1",
 ]
 JSON = "application/json"
 
@@ -40,6 +44,7 @@ class Recorder:
         # A small limit, so that a request can be too large; the names of files need one place for every repository.
         started = bed("start", server, "--name", f"errors-{server}", "--setting", "http.max_content_length=1mb")
         self.host = urllib.parse.urlsplit(started["url"]).netloc
+        self.login = started["login"] and (started["login"]["username"], started["login"]["password"])
         # The servers share one place for repositories.
         self.root = pathlib.Path(started["repository_root"]) / server
         self.major = int(re.search(r"-(\d+)\.", server)[1])
@@ -48,10 +53,13 @@ class Recorder:
         self.kind = "_doc" if self.major >= 7 or not self.elastic else "doc"
         self.lines = {}
 
-    def call(self, method, path, body=None, content_type=JSON, timeout=90):
+    def call(self, method, path, body=None, content_type=JSON, timeout=90, **more):
         data = body if isinstance(body, (str, bytes, type(None))) else json.dumps(body)
         connection = http.client.HTTPConnection(self.host, timeout=timeout)
-        connection.request(method, path, data, {"content-type": content_type} if data is not None else {})
+        headers = {**more, **({"content-type": content_type} if data is not None else {})}
+        if self.login:
+            headers["authorization"] = "Basic " + base64.b64encode(":".join(self.login).encode()).decode()
+        connection.request(method, path, data, headers)
         answer = connection.getresponse()
         raw = answer.read()
         connection.close()
@@ -66,9 +74,9 @@ class Recorder:
             raise SystemExit(f"{self.server}: {method} {path}: {status} {answer}")
         return answer
 
-    def record(self, name, method, path, body=None, content_type=JSON):
+    def record(self, name, method, path, body=None, content_type=JSON, **headers):
         try:
-            status, answer = self.call(method, path, body, content_type)
+            status, answer = self.call(method, path, body, content_type, **headers)
         except OSError as error:
             print(f"{self.server} {name}: no answer: {error}", file=sys.stderr)
             return None
@@ -444,6 +452,229 @@ def s3(r):
     r.host = host
 
 
+class Store(http.server.ThreadingHTTPServer):
+    """Stands before an object store and hands everything on, but for what matches `refuses`: (method, path, status, code, words)."""
+
+    daemon_threads = True
+
+    def __init__(self, store):
+        self.store = urllib.parse.urlsplit(store).netloc
+        self.refuses = None
+        super().__init__(("127.0.0.1", 0), Relay)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Relay(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def relay(self):
+        data = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.server.refuses and re.match(self.server.refuses[0], self.command) and re.search(self.server.refuses[1], self.path):
+            _, _, status, code, words = self.server.refuses
+            # As documented: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+            raw = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{words}</Message></Error>'.encode()
+            headers = [("content-type", "application/xml")]
+        else:
+            connection = http.client.HTTPConnection(self.server.store, timeout=30)
+            # The very bytes, and the host that was signed.
+            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                connection.putheader(name, value)
+            connection.endheaders(data)
+            answer = connection.getresponse()
+            status, raw = answer.status, answer.read()
+            headers = [pair for pair in answer.getheaders() if pair[0].lower() not in ("content-length", "transfer-encoding", "connection")]
+            if self.command == "HEAD" and answer.getheader("content-length"):
+                headers.append(("content-length", answer.getheader("content-length")))
+            connection.close()
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        if self.command != "HEAD":
+            self.send_header("content-length", str(len(raw)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(raw)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = relay
+
+    def log_message(self, *_):
+        pass
+
+
+# What S3 says, by the condition: status, code, words.
+S3_SAYS = {
+    "bucket-missing": (404, "NoSuchBucket", "The specified bucket does not exist"),
+    "slow-down": (503, "SlowDown", "Please reduce your request rate."),
+    "unavailable": (503, "ServiceUnavailable", "Service is unable to handle request."),
+    "internal-error": (500, "InternalError", "We encountered an internal error. Please try again."),
+    "region-moved": (301, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint. "
+                     "Please send all future requests to this endpoint."),
+    "region-in-signature": (400, "AuthorizationHeaderMalformed", "The authorization header is malformed; the region 'us-east-1' is wrong; "
+                            "expecting 'eu-west-1'"),
+    "region-of-bucket": (400, "IllegalLocationConstraintException", "The eu-west-1 location constraint is incompatible for the region "
+                         "specific endpoint this request was sent to."),
+    "storage-class": (403, "InvalidObjectState", "The operation is not valid for the object's storage class"),
+    "denied": (403, "AccessDenied", "Access Denied"),
+    "key-unknown": (403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."),
+    "secret-wrong": (403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. "
+                     "Check your key and signing method."),
+    "clock-wrong": (403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large."),
+}
+
+
+def s3_refusals(r):
+    """The same plugin before a store that says what S3 is documented to say."""
+    if r.server != "opensearch-3.8.0":
+        return
+    store = Store(bed("start", "s3", "--name", "s3-says", "--bucket", "errors")["url"])
+    with Other(r, bed("start", r.server, "--name", "errors-s3-says", "--s3", "s3-says")["url"]):
+        settings = {"bucket": "errors", "base_path": "a", "endpoint": store.url}
+        r.must("PUT", "/_snapshot/says", {"type": "s3", "settings": settings})
+        r.must("PUT", "/one", {"settings": {"number_of_shards": 1, "number_of_replicas": 0}})
+        r.must("PUT", "/one/_doc/1?refresh=true", {"n": 1})
+        r.must("PUT", "/_snapshot/says/s1?wait_for_completion=true", {"indices": "one"})
+        for name, said in S3_SAYS.items():
+            store.refuses = ("", "", *said)
+            r.record(f"s3-{name}-for-repository", "PUT", "/_snapshot/new", {"type": "s3", "settings": {**settings, "base_path": name}})
+            r.record(f"s3-{name}-for-verify", "POST", "/_snapshot/says/_verify")
+            # Lists are still given: what is listed is asked for.
+            store.refuses = ("GET", r"\.dat|/index-|/__", *said)
+            # Registered anew, so that nothing is remembered.
+            r.must("PUT", "/_snapshot/says?verify=false", {"type": "s3", "settings": {**settings, "chunk_size": f"{100 + len(r.lines)}mb"}})
+            r.record(f"s3-{name}-for-listing", "GET", "/_snapshot/says/_all")
+            r.record(f"s3-{name}-for-get", "GET", "/_snapshot/says/s1")
+            r.record(f"s3-{name}-for-status", "GET", "/_snapshot/says/s1/_status")
+            r.record(f"s3-{name}-for-restore", "POST", "/_snapshot/says/s1/_restore?wait_for_completion=true",
+                     {"indices": "one", "rename_pattern": "one", "rename_replacement": f"r-{name}"})
+            r.record(f"s3-{name}-for-snapshot", "PUT", "/_snapshot/says/s2?wait_for_completion=true", {"indices": "one"})
+            store.refuses = None
+            r.call("DELETE", f"/r-{name}")
+            r.call("DELETE", "/_snapshot/new")
+    bed("stop-server", "errors-s3-says")
+    bed("stop-server", "s3-says")
+    store.shutdown()
+
+
+def security(r):
+    """What the security plugin lets pass, asked by users who may do nothing, or only read."""
+    admin = r.login
+    fs = {"type": "fs", "settings": {"location": str(r.root / "r1")}}
+    r.must("PUT", "/_snapshot/r1", fs)
+    r.must("PUT", "/one", {"settings": {"number_of_shards": 1, "number_of_replicas": 0}})
+    r.must("PUT", "/one/_doc/1?refresh=true", {"n": 1})
+    body = {"indices": "one", "include_global_state": False}
+    r.must("PUT", "/_snapshot/r1/s1?wait_for_completion=true", body)
+    password = "Kq7-vexing-Harbour"
+    r.must("PUT", "/_plugins/_security/api/roles/looks", {
+        "cluster_permissions": ["cluster_monitor", "cluster:admin/repository/get", "cluster:admin/snapshot/get", "cluster:admin/snapshot/status"],
+        "index_permissions": [{"index_patterns": ["*"], "allowed_actions": ["indices_monitor", "indices:admin/get"]}],
+    })
+    r.must("PUT", "/_plugins/_security/api/roles/some", {
+        "cluster_permissions": ["*"],
+        "index_permissions": [{"index_patterns": ["*"], "allowed_actions": ["*"], "dls": json.dumps({"term": {"n": 2}})}],
+    })
+    for user, roles in {"nobody": [], "looker": ["looks"], "sees-some": ["some"]}.items():
+        r.must("PUT", f"/_plugins/_security/api/internalusers/{user}", {"password": password, "opendistro_security_roles": roles})
+    restored = {**body, "rename_pattern": "one", "rename_replacement": "two"}
+    requests = {
+        "root": ("GET", "/"),
+        "health": ("GET", "/_cluster/health"),
+        "cluster-settings": ("GET", "/_cluster/settings?include_defaults=true"),
+        "state": ("GET", "/_cluster/state/metadata"),
+        "nodes": ("GET", "/_nodes/plugins"),
+        "indices": ("GET", "/_cat/indices?format=json"),
+        "indices-settings": ("GET", "/one/_settings"),
+        "aliases": ("GET", "/_alias"),
+        "recovery": ("GET", "/one/_recovery"),
+        "explain": ("GET", "/_cluster/allocation/explain"),
+        "count": ("GET", "/one/_count"),
+        "refresh": ("POST", "/one/_refresh"),
+        "repositories": ("GET", "/_snapshot"),
+        "repository": ("PUT", "/_snapshot/r2", fs),
+        "verify": ("POST", "/_snapshot/r1/_verify"),
+        "listing": ("GET", "/_snapshot/r1/_all"),
+        "get": ("GET", "/_snapshot/r1/s1"),
+        "status": ("GET", "/_snapshot/r1/s1/_status"),
+        "snapshot": ("PUT", "/_snapshot/r1/s2", body),
+        "restore": ("POST", "/_snapshot/r1/s1/_restore", restored),
+        "settings": ("PUT", "/one/_settings", {"index.refresh_interval": "1s"}),
+        "search": ("GET", "/one/_search"),
+    }
+    for who, login in {"stranger": None, "wrong-password": ("admin", "wrong"), "nobody": ("nobody", password), "looker": ("looker", password)}.items():
+        r.login = login
+        for what, request in requests.items():
+            r.record(f"security-{who}-for-{what}", *request)
+    # Who sees only some documents cannot do what would touch the others.
+    r.login = ("sees-some", password)
+    r.record("security-sees-some-for-update", "POST", "/one/_update/1", {"doc": {"n": 3}})
+    r.record("security-sees-some-for-shrink", "PUT", "/one/_shrink/fewer")
+    r.login = admin
+    r.record("security-header-of-nodes", "GET", "/", _opendistro_security_user="admin")
+    r.record("security-in-another-name", "GET", "/", opendistro_security_impersonate_as="nobody")
+    # The plugin looks into a snapshot before it is restored. What it cannot look into nobody may restore.
+    r.record("security-restore-of-a-missing-snapshot", "POST", "/_snapshot/r1/nosuch/_restore", body)
+    r.record("security-restore-of-the-global-state", "POST", "/_snapshot/r1/s1/_restore", {**restored, "include_global_state": True})
+    r.must("PUT", "/_snapshot/r1/s-all?wait_for_completion=true", {"indices": "*,.opendistro_security"})
+    r.record("security-restore-of-its-own-index", "POST", "/_snapshot/r1/s-all/_restore", {"indices": ".opendistro_security"})
+    r.record("security-repository-missing-for-restore", "POST", "/_snapshot/nosuch/s1/_restore", body)
+
+
+def other_shards(r):
+    """A closed index of the same name, which has other shards than the one in the snapshot."""
+    r.must("PUT", "/_snapshot/shards", {"type": "fs", "settings": {"location": str(r.root / "shards")}})
+    for index, shards in {"shards-1": 1, "shards-2": 2}.items():
+        r.must("PUT", f"/{index}", {"settings": {"number_of_shards": shards, "number_of_replicas": 0}})
+    r.until(lambda: r.call("GET", "/_cluster/health/shards-*")[1]["status"] == "green")
+    r.must("PUT", "/_snapshot/shards/s1?wait_for_completion=true", {"indices": "shards-1", "include_global_state": False})
+    r.must("POST", "/shards-2/_close")
+    r.record("restore-over-other-shards", "POST", "/_snapshot/shards/s1/_restore?wait_for_completion=true",
+             {"indices": "shards-1", "rename_pattern": "shards-1", "rename_replacement": "shards-2"})
+
+
+def cluster(r):
+    """Three nodes: a place that each has for itself, and one node that dies while it is asked."""
+    names = [f"errors-three-{n}-{r.server}" for n in (1, 2, 3)]
+    members = [word for name in names for word in ("--member", name)]
+    start = lambda name: bed("start", r.server, "--name", name, *members, "--setting", "path.repo=own")
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        nodes = dict(zip(names, pool.map(start, names)))
+    with Other(r, nodes[names[0]]["url"]):
+        r.until(lambda: r.call("GET", "/_cluster/health?wait_for_nodes=3")[1].get("number_of_nodes") == 3, 120)
+        # path.repo is taken from where each node runs.
+        r.record("repository-of-one-node", "PUT", "/_snapshot/own", {"type": "fs", "settings": {"location": "own"}})
+        r.record("repository-of-one-node-for-verify", "POST", "/_snapshot/own/_verify")
+        master = r.call("GET", "/_cat/master?format=json")[1][0]["node"]
+    dies, asked = [name for name in names if name != master][:2]
+    with Other(r, nodes[asked]["url"]):
+        settings = {"number_of_shards": 1, "number_of_replicas": 0, "index.routing.allocation.require._name": dies}
+        r.must("PUT", "/away", {"settings": settings})
+        r.until(lambda: r.call("GET", "/_cluster/health/away?timeout=1s")[1].get("status") == "green")
+        r.must("PUT", f"/away/{r.kind}/1?refresh=true", {"n": 1})
+        requests = {
+            "document": ("GET", f"/away/{r.kind}/1"),
+            "count": ("GET", "/away/_count"),
+            "search": ("GET", "/away/_search"),
+            "explain": ("GET", f"/away/_explain/1?q=n:1" if r.kind == "_doc" else f"/away/{r.kind}/1/_explain?q=n:1"),
+            "write": ("PUT", f"/away/{r.kind}/2?timeout=2s", {"n": 2}),
+            "refresh": ("POST", "/away/_refresh"),
+            "verify": ("POST", "/_snapshot/own/_verify"),
+        }
+        os.kill(nodes[dies]["pid"], signal.SIGSTOP)
+        with concurrent.futures.ThreadPoolExecutor(len(requests)) as pool:
+            for what, request in requests.items():
+                pool.submit(r.record, f"node-away-for-{what}", *request)
+            # They are on their way to it: it reads nothing any more.
+            time.sleep(1)
+            os.kill(nodes[dies]["pid"], signal.SIGKILL)
+    for name in names:
+        subprocess.run(["es-testbed", "kill", name], stdout=subprocess.DEVNULL, check=False)
+
+
 class Other:
     """For a while, another node takes the place of the one that is recorded."""
 
@@ -527,12 +758,14 @@ def full_queue(r):
     bed("stop-server", name)
 
 
-PARTS = [repositories, names, snapshots, restores, indices, missing_primaries, at_work, damage, foreign, s3, two_writers, scrolls, no_master, full_queue]
+PARTS = [repositories, names, snapshots, restores, indices, missing_primaries, at_work, damage, foreign, s3, two_writers, scrolls, no_master, full_queue, s3_refusals, other_shards, cluster]
+# A server that wants to know who asks refuses what the others do; only what is its own is recorded.
+SECURED = [security]
 
 
 def main():
     parser = argparse.ArgumentParser(description="records refusals of real servers")
-    parser.add_argument("--part", action="append", choices=[part.__name__ for part in PARTS], help="only these, and keep what is recorded of others")
+    parser.add_argument("--part", action="append", choices=[part.__name__ for part in PARTS + SECURED], help="only these, and keep what is recorded of others")
     parser.add_argument("servers", nargs="*", default=SERVERS)
     args = parser.parse_args()
     if not args.part or "foreign" in args.part:
@@ -540,7 +773,7 @@ def main():
             make(server)
     for server in args.servers:
         r = Recorder(server)
-        for part in PARTS:
+        for part in SECURED if r.login else PARTS:
             if not args.part or part.__name__ in args.part:
                 part(r)
         r.write(kept=args.part is not None)

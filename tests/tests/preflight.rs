@@ -476,8 +476,30 @@ fn an_alias_that_two_indices_would_be_written_through_is_told() {
         let (status, answer) = pair.restore("alias-come");
         assert!(status == 500 && answer.to_string().contains("more than one write index"), "{status} {answer}");
         pair.preflight("--indices alias-come --no-aliases").exit(0);
-        ask(&pair.source, "DELETE", "/alias-come", None);
-        ask(&pair.target, "DELETE", "/alias-held", None);
+        // Where another index hides its metadata, the list of all is refused: these are still known, and only what is hidden is not.
+        let blocked = |server: &Server, index: &str, on: Value| {
+            ask(server, "PUT", &format!("/{index}/_settings"), Some(&json!({"index.blocks.metadata": on})));
+        };
+        for server in [&pair.source, &pair.target] {
+            ask(server, "PUT", "/alias-sealed", None);
+            blocked(server, "alias-sealed", json!(true));
+        }
+        let output = pair.preflight("--indices alias-come");
+        output.exit(1);
+        found(&output, "aliases", "blocker", "both have is_write_index for alias \"written\"");
+        blocked(&pair.target, "alias-held", json!(true));
+        let output = pair.preflight("--indices alias-come");
+        found(
+            &output,
+            "aliases",
+            "warning",
+            "not checked: index.blocks.metadata hides whether alias-come and \"alias-held\"",
+        );
+        blocked(&pair.target, "alias-held", json!(null));
+        for (server, index) in [(&pair.source, "alias-come"), (&pair.target, "alias-held")] {
+            blocked(server, "alias-sealed", json!(null));
+            ask(server, "DELETE", &format!("/{index},alias-sealed"), None);
+        }
     }
 }
 
@@ -760,8 +782,9 @@ fn kept(server: &Server) -> Vec<Value> {
     let mut kept = vec![ask(server, "GET", "/_cluster/settings", None)];
     for list in ["/_snapshot", "/_all/_settings?expand_wildcards=all", "/_template"] {
         let mut all = ask(server, "GET", list, None);
-        let ours =
-            |name: &String| ["tried", "preflight", "simulate"].iter().any(|word| name.to_lowercase().contains(word));
+        let ours = |name: &String| {
+            ["tried", "secured", "preflight", "simulate"].iter().any(|word| name.to_lowercase().contains(word))
+        };
         all.as_object_mut().unwrap().retain(|name, _| ours(name));
         kept.push(all);
     }
@@ -803,6 +826,88 @@ fn permissions_are_tried_without_a_trace_on_every_version() {
         ask(server, "DELETE", "/_snapshot/pre-tried", None);
         ask(server, "DELETE", "/pre-tried", None);
     }
+}
+
+/// A user who may not do everything: name, what he may do with the cluster beside the usual, what he may not, the same with indices,
+/// and what that stops.
+type User<'a> = (&'a str, &'a [&'a str], &'a str, &'a [&'a str], &'a str);
+
+#[test]
+fn what_the_security_plugin_does_not_let_a_user_do_is_told() {
+    let server = &bed::server("opensearch-2.19.1");
+    put_documents(server, "pre-secured", 2);
+    let there = json!({"type": "fs", "settings": {"location": server.repository_root.join("pre-secured")}});
+    ask(server, "PUT", "/_snapshot/pre-secured", Some(&there));
+    let password = "Kq7-vexing-Harbour";
+    let cluster =
+        ["cluster_monitor", "cluster:admin/repository/*", "cluster:admin/snapshot/*", "indices:admin/index_template/*"];
+    let index = ["indices_monitor", "indices:admin/*", "indices:data/*"];
+    let but = |all: &[&str], lacks: &str, rest: &[&str]| -> Vec<String> {
+        let kept = all.iter().filter(|one| !lacks.starts_with(one.trim_end_matches('*')) || lacks.is_empty());
+        kept.chain(rest).map(|one| (*one).to_string()).collect()
+    };
+    let repositories = ["cluster:admin/repository/get"];
+    let snapshots = ["cluster:admin/snapshot/get", "cluster:admin/snapshot/status"];
+    let take = [&snapshots[..], &["cluster:admin/snapshot/create"]].concat();
+    let restore = [&snapshots[..], &["cluster:admin/snapshot/restore"]].concat();
+    let looks =
+        ["indices:admin/get", "indices:admin/mappings/get", "indices:admin/aliases/get", "indices:admin/create"];
+    let users: [User<'_>; 6] = [
+        ("may-all", &[], "", &[], ""),
+        ("may-not-register", &repositories, "cluster:admin/repository/put", &[], "register a repository"),
+        ("may-not-take", &restore, "cluster:admin/snapshot/create", &[], "take a snapshot"),
+        ("may-not-restore", &take, "cluster:admin/snapshot/restore", &[], "restore"),
+        ("may-not-set", &[], "indices:admin/settings/update", &looks, "change settings of the restored indices"),
+        ("may-not-count", &[], "indices:data/read/search", &["indices:data/write/*"], "count"),
+    ];
+    for (user, more, lacks, rest, _) in users {
+        let role = json!({
+            "cluster_permissions": but(&cluster, lacks, more),
+            "index_permissions": [{"index_patterns": ["*"], "allowed_actions": but(&index, lacks, rest)}],
+        });
+        ask(server, "PUT", &format!("/_plugins/_security/api/roles/{user}"), Some(&role));
+        let who = json!({"password": password, "opendistro_security_roles": [user]});
+        ask(server, "PUT", &format!("/_plugins/_security/api/internalusers/{user}"), Some(&who));
+    }
+    let asked = |user: &str, password: &str, repository: &str| {
+        let rename = "--rename-pattern '(.+)' --rename-replacement 'new-$1'";
+        let what = format!("--indices pre-secured {rename} --repository {repository} --type fs --location /x");
+        let run = shell(&format!("es-preflight {what}"), server, server);
+        let run = ["SOURCE", "TARGET"].into_iter().fold(run, |run, role| {
+            run.env(format!("ES_{role}_USERNAME"), user).env(format!("ES_{role}_PASSWORD"), password)
+        });
+        run.run()
+    };
+    // There is no snapshot yet by which the plugin could tell.
+    let output = asked("may-all", password, "pre-secured");
+    output.exit(0);
+    found(&output, "permissions", "warning", "tells who may restore by a snapshot that is there");
+    let body = json!({"indices": "pre-secured", "include_global_state": false});
+    ask(server, "PUT", "/_snapshot/pre-secured/s1?wait_for_completion=true", Some(&body));
+    let before = kept(server);
+    for (user, .., what) in users {
+        // One that is there, and one that would be registered.
+        let repository = if what.starts_with("register") { "pre-unsecured" } else { "pre-secured" };
+        let output = asked(user, password, repository);
+        let blockers: Vec<String> =
+            of(&output, "permissions").into_iter().filter(|finding| finding.starts_with("blocker")).collect();
+        if what.is_empty() {
+            output.exit(0);
+            found(&output, "permissions", "ok", "");
+        } else {
+            output.exit(1);
+            let named = format!("does not let this user {what}: HTTP 403 security_exception: no permissions for [");
+            assert!(!blockers.is_empty(), "{user}: {}", output.out());
+            assert!(blockers.iter().all(|one| one.contains(&named)), "{user}: {blockers:?}");
+        }
+    }
+    let output = asked("may-all", "wrong", "pre-secured");
+    output.exit(4);
+    assert!(output.err().contains("HTTP 401"), "{}", output.err());
+    assert_eq!(kept(server), before);
+    ask(server, "DELETE", "/_snapshot/pre-secured/s1", None);
+    ask(server, "DELETE", "/_snapshot/pre-secured", None);
+    ask(server, "DELETE", "/pre-secured", None);
 }
 
 #[test]

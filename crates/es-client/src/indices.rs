@@ -1,6 +1,6 @@
 //! What indices a cluster has, in three requests however many there are, and which of them a pattern means.
 
-use crate::{CallError, Cluster, Path, ServerError};
+use crate::{CallError, Cluster, Path, ServerError, batches};
 use es_records::{Fault, IndexSettings};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,17 +14,17 @@ pub struct IndexInfo {
     pub closed: bool,
     /// Whether wildcards pass it over (`index.hidden`, or a name that begins with a dot).
     pub hidden: bool,
-    /// Aliases through which it is the one that is written to (`is_write_index`, since 6.4).
-    write_aliases: BTreeSet<String>,
+    /// Aliases through which it is the one that is written to (`is_write_index`, since 6.4); none where it cannot be read.
+    write_aliases: Option<BTreeSet<String>>,
     /// `green`, `yellow`, `red`; none where the server does not say (closed indices before 7.2).
     pub health: Option<String>,
 }
 
 impl IndexInfo {
-    /// Whether this alias says that it is this index that is written to.
+    /// Whether this alias says that it is this index that is written to; none where `index.blocks.metadata` hides it.
     #[must_use]
-    pub fn writes_through(&self, alias: &str) -> bool {
-        self.write_aliases.contains(alias)
+    pub fn writes_through(&self, alias: &str) -> Option<bool> {
+        self.write_aliases.as_ref().map(|aliases| aliases.contains(alias))
     }
 }
 
@@ -64,13 +64,7 @@ impl Indices {
             "index.number_of_shards,index.number_of_replicas,index.refresh_interval,index.creation_date,index.hidden";
         let path = Path::of(["_all", "_settings", names]).query("expand_wildcards", "all");
         let settings = cluster.get(&path).map_err(refused("settings"))?;
-        let path = Path::of(["_alias"]).query("expand_wildcards", "all");
-        let aliases = match cluster.get(&path) {
-            // Before 7.x the parameter is not known here, and all indices are meant anyway.
-            Err(CallError::Server(error)) if error.status == 400 => cluster.get(&Path::of(["_alias"])),
-            other => other,
-        };
-        let aliases = aliases.map_err(refused("aliases"))?;
+        let aliases = aliases_of(cluster, "_all").map_err(refused("aliases"))?;
         let mut path = Path::of(["_cat", "indices"]).query("format", "json").query("h", "index,status,health");
         if cluster.api_version()? >= (7, 7) {
             path = path.query("expand_wildcards", "all");
@@ -80,20 +74,29 @@ impl Indices {
     }
 
     /// The same out of the state of the cluster and its health, which a block of one index's metadata does not stop. Which index an
-    /// alias writes to is not said there.
+    /// alias writes to is not said there: the others are asked by name.
     fn of_state(cluster: &Cluster) -> Result<(Value, Value, Value), Fault> {
         let metadata = metadata(cluster, "_all", "settings,aliases,state")?;
         let path = Path::of(["_cluster", "health"]).query("level", "indices").query("filter_path", "indices.*.status");
         let health = cluster.get(&path).map_err(|e| e.fault(&part_of(cluster, "health")))?;
-        let aliases = metadata.iter().map(|(name, index)| {
+        let hides = |index: &Value| flat(&index["settings"]).get("index.blocks.metadata").is_some_and(|v| v == "true");
+        let names_only = metadata.iter().map(|(name, index)| {
             let names = index["aliases"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            let named: Map<String, Value> = names.map(|alias| (alias.to_string(), json!({}))).collect();
+            let named: Map<String, Value> = names.map(|alias| (alias.to_string(), Value::Null)).collect();
             (name.clone(), json!({"aliases": named}))
         });
+        let mut aliases: Map<String, Value> = names_only.collect();
+        let others = metadata.iter().filter(|(_, index)| !hides(index)).map(|(name, _)| name.as_str());
+        for list in batches(others) {
+            match aliases_of(cluster, &list).map_err(|e| e.fault(&part_of(cluster, "aliases")))? {
+                Value::Object(answer) => aliases.extend(answer),
+                other => return Ok((metadata.into(), other, Value::Null)),
+            }
+        }
         let states = metadata.iter().map(|(name, index)| {
             json!({"index": name, "status": index["state"], "health": health["indices"][name]["status"]})
         });
-        Ok((metadata.clone().into(), Value::Object(aliases.collect()), states.collect()))
+        Ok((metadata.clone().into(), aliases.into(), states.collect()))
     }
 
     fn from_answers(settings: &Value, aliases: &Value, states: &Value) -> Self {
@@ -105,6 +108,7 @@ impl Indices {
             let number = |key: &str| text(key).and_then(|v| v.parse().ok());
             let aliases = aliases[name]["aliases"].as_object().unwrap_or(&empty);
             let written = aliases.iter().filter(|(_, alias)| alias["is_write_index"] == true);
+            let told = aliases.values().all(Value::is_object);
             indices.insert(
                 name.clone(),
                 IndexInfo {
@@ -118,7 +122,7 @@ impl Indices {
                     },
                     closed: false,
                     hidden: name.starts_with('.') || settings.get("index.hidden").is_some_and(|v| v == "true"),
-                    write_aliases: written.map(|(alias, _)| alias.clone()).collect(),
+                    write_aliases: told.then(|| written.map(|(alias, _)| alias.clone()).collect()),
                     health: None,
                 },
             );
@@ -191,6 +195,16 @@ impl Indices {
             }
         }
         (chosen, missing)
+    }
+}
+
+/// The aliases of these indices, a list with commas between.
+fn aliases_of(cluster: &Cluster, list: &str) -> Result<Value, CallError> {
+    let path = || if list == "_all" { Path::of(["_alias"]) } else { Path::of([list, "_alias"]) };
+    match cluster.get(&path().query("expand_wildcards", "all")) {
+        // Before 7.x the parameter is not known here, and all indices are meant anyway.
+        Err(CallError::Server(error)) if error.status == 400 => cluster.get(&path()),
+        other => other,
     }
 }
 

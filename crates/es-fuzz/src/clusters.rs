@@ -36,10 +36,10 @@ pub(crate) fn refusal_seeds() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn refusal() -> Run {
-    let servers =
-        ["5.5.2", "6.1.2", "6.8.9", "7.10.2", "7.17.29", "8.19.21", "9.5.3"].map(|v| Flavour::new("elasticsearch", v));
-    let others = ["1.3.20", "2.19.6", "3.8.0"].map(|v| Flavour::new("opensearch", v));
-    let servers: Vec<_> = servers.into_iter().chain(others).map(Some).chain([None]).collect();
+    // In the order of the seeds' files.
+    let files = list(&answers().join("errors"));
+    let known = files.iter().filter_map(|file| file.file_stem()?.to_str()?.split_once('-'));
+    let servers: Vec<_> = known.map(|(name, version)| Some(Flavour::new(name, version))).chain([None]).collect();
     Box::new(move |data| {
         let Some((&[low, high, server], body)) = data.split_first_chunk::<3>() else { return };
         let status = u16::from_le_bytes([low, high]);

@@ -37,6 +37,18 @@ pub struct Server {
     pub home: PathBuf,
     /// The server's own version.
     pub version: String,
+    /// As whom it is asked: at first the one who may do everything, where the server wants to know.
+    #[serde(default)]
+    pub login: Option<Login>,
+}
+
+/// User and password.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Login {
+    /// The user's name.
+    pub username: String,
+    /// The password: a made-up one.
+    pub password: String,
 }
 
 /// A running S3 server, which refuses what is not signed with its keys.
@@ -261,6 +273,17 @@ impl Server {
         ordered(&self.name, order)
     }
 
+    /// The same server, asked as this user.
+    #[must_use]
+    pub fn asked_as(&self, username: &str, password: &str) -> Self {
+        let login = Login { username: username.to_owned(), password: password.to_owned() };
+        Self { login: Some(login), ..self.clone() }
+    }
+
+    fn agent(&self, timeout: Duration) -> ureq::Agent {
+        crate::http::agent_as(self.login.clone(), timeout)
+    }
+
     /// Sends one request, with a JSON body if there is one, and gives status and answer.
     ///
     /// # Panics
@@ -268,7 +291,7 @@ impl Server {
     #[must_use]
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let url = format!("{}/{}", self.url, path.trim_start_matches('/'));
-        match crate::http::call(&crate::http::agent(Duration::from_mins(1)), method, &url, body) {
+        match crate::http::call(&self.agent(Duration::from_mins(1)), method, &url, body) {
             Ok(answer) => answer,
             Err(error) => panic!("{error:#}"),
         }
@@ -281,7 +304,7 @@ impl Server {
     #[must_use]
     pub fn text(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> (u16, String) {
         let url = format!("{}/{}", self.url, path.trim_start_matches('/'));
-        match crate::http::text(&crate::http::agent(Duration::from_mins(2)), method, &url, kind, body) {
+        match crate::http::text(&self.agent(Duration::from_mins(2)), method, &url, kind, body) {
             Ok(answer) => answer,
             Err(error) => panic!("{error:#}"),
         }

@@ -149,11 +149,32 @@ fn fetch(entry: &Entry, jdk: &Jdk, draft: &Path) -> Result<()> {
         .arg(format!("-DoutputDirectory={}", library.display()))
         .env("JAVA_HOME", &jdk.home);
     run(mvn, "mvn", "it fetches the servers: install it, e.g. with `apt-get install maven`")?;
+    unpack(jdk, &library)?;
     for file in fs::read_dir(&library)? {
         let name = file?.file_name();
         if entry.is_module_jar(&name.to_string_lossy()) {
             fs::rename(library.join(&name), modules.join(&name))?;
         }
+    }
+    Ok(())
+}
+
+/// A plugin is published as a zip of its jars, which go beside those that are there.
+fn unpack(jdk: &Jdk, library: &Path) -> Result<()> {
+    let zips: Vec<_> = fs::read_dir(library)?.map(|file| Ok(file?.path())).collect::<Result<_>>()?;
+    for zip in zips.iter().filter(|file| file.extension().is_some_and(|end| end == "zip")) {
+        let place = tempfile::tempdir_in(library)?;
+        let mut jar = Command::new(jdk.home.join("bin/jar"));
+        jar.arg("xf").arg(zip).current_dir(&place);
+        run(jar, "jar", "it is in every JDK")?;
+        for file in fs::read_dir(&place)? {
+            let file = file?.path();
+            let name = file.file_name().context("a file of a directory has a name")?;
+            if file.extension().is_some_and(|end| end == "jar") {
+                fs::rename(&file, library.join(name))?;
+            }
+        }
+        fs::remove_file(zip)?;
     }
     Ok(())
 }

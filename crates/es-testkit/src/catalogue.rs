@@ -5,6 +5,8 @@
 
 use anyhow::{Result, anyhow};
 
+use crate::bed::Login;
+
 /// How a family of servers is launched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
@@ -16,6 +18,8 @@ pub(crate) enum Family {
     Elasticsearch8,
     /// OpenSearch 1.x and 2.x.
     OpenSearch,
+    /// OpenSearch 2.x with the security plugin, which wants to know who asks.
+    OpenSearchSecured,
     /// OpenSearch 3.x.
     OpenSearch3,
 }
@@ -55,6 +59,7 @@ pub(crate) const SERVERS: &[Entry] = &[
     entry!("opensearch", "1.3.20", OpenSearch, 512),
     // The one version that has the Zstandard codecs itself: before it there are none, after it they are a plugin's.
     entry!("opensearch", "2.9.0", OpenSearch, 512),
+    entry!("opensearch", "2.19.1", OpenSearchSecured, 512),
     entry!("opensearch", "2.19.6", OpenSearch, 512),
     entry!("opensearch", "3.8.0", OpenSearch3, 700),
 ];
@@ -69,6 +74,7 @@ macro_rules! source {
 }
 
 const BED: Source = source!("Bed.java");
+const OPENSEARCH_NODE: Source = source!("OpenSearchNode.java");
 const ROOT_HANDLER: Source = source!("RootHandler.java");
 
 impl Entry {
@@ -91,6 +97,7 @@ impl Entry {
             Family::Elasticsearch7 => "ElasticsearchNode7",
             Family::Elasticsearch8 => "ElasticsearchNode8",
             Family::OpenSearch => "OpenSearchNode",
+            Family::OpenSearchSecured => "OpenSearchSecuredNode",
             Family::OpenSearch3 => "OpenSearchNode3",
         }
     }
@@ -101,7 +108,10 @@ impl Entry {
             Family::ClusterRunner => source!("ClusterRunnerNode.java"),
             Family::Elasticsearch7 => source!("ElasticsearchNode7.java"),
             Family::Elasticsearch8 => source!("ElasticsearchNode8.java"),
-            Family::OpenSearch => source!("OpenSearchNode.java"),
+            Family::OpenSearch => OPENSEARCH_NODE,
+            Family::OpenSearchSecured => {
+                return vec![BED, OPENSEARCH_NODE, source!("OpenSearchSecuredNode.java")];
+            }
             Family::OpenSearch3 => source!("OpenSearchNode3.java"),
         };
         vec![BED, main]
@@ -122,6 +132,12 @@ impl Entry {
             && ["netty-", "transport-netty4-", "elasticsearch-ssl-config-"].iter().any(|prefix| jar.starts_with(prefix))
     }
 
+    /// User and password of who may do everything, on a server that asks for them.
+    pub(crate) fn login(&self) -> Option<Login> {
+        (self.family == Family::OpenSearchSecured)
+            .then(|| Login { username: "admin".to_owned(), password: "testbed-Harbour-7".to_owned() })
+    }
+
     /// Plugins the launcher loads from the class path.
     pub(crate) fn plugins(&self) -> &'static [&'static str] {
         match self.family {
@@ -133,6 +149,12 @@ impl Entry {
             ],
             Family::OpenSearch => &[
                 "org.opensearch.transport.Netty4Plugin",
+                "org.opensearch.index.reindex.ReindexPlugin",
+                "org.opensearch.join.ParentJoinPlugin",
+            ],
+            // Its own transports take the place of the usual ones.
+            Family::OpenSearchSecured => &[
+                "org.opensearch.security.OpenSearchSecurityPlugin",
                 "org.opensearch.index.reindex.ReindexPlugin",
                 "org.opensearch.join.ParentJoinPlugin",
             ],

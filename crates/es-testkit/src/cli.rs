@@ -89,6 +89,9 @@ struct Start {
     /// S3 server whose endpoint and keys the node is given
     #[arg(long, value_name = "NAME")]
     s3: Option<String>,
+    /// A node of the cluster that it is one of, itself among them; alone unless given
+    #[arg(long = "member", value_name = "NAME")]
+    members: Vec<String>,
     /// Bucket to make (s3 and aws-edge)
     #[arg(long, default_value = "test-bucket")]
     bucket: String,
@@ -250,7 +253,7 @@ fn act(cli: &Cli) -> Result<ExitCode> {
                     repository_root: start.repository_root.as_ref().map(std::path::absolute).transpose()?,
                     settings: start.settings.clone(),
                     s3: start.s3.clone(),
-                    members: Vec::new(),
+                    members: start.members.clone(),
                 };
                 print(&serde_json::to_value(client.start(&start.server, name, &options)?)?)?;
             }

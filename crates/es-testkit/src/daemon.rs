@@ -310,7 +310,11 @@ impl Daemon {
     }
 
     fn wait_until_it_answers(&self, name: &str, kind: &Kind, log: &Path) -> Result<()> {
-        let agent = http::agent(Duration::from_secs(5));
+        let login = match kind {
+            Kind::Node { entry, .. } => Entry::find(entry)?.login(),
+            Kind::S3 { .. } | Kind::Edge { .. } => None,
+        };
+        let agent = http::agent_as(login, Duration::from_secs(5));
         let until = Instant::now() + START_TIMEOUT;
         let mut stays_red = 0;
         loop {
@@ -361,6 +365,7 @@ impl Daemon {
                 repository_root: self.repository_root(options),
                 home: node.home.clone(),
                 version: node.version.clone(),
+                login: Entry::find(entry).ok().and_then(Entry::login),
             }),
             Kind::S3 { bucket } => serde_json::to_value(S3 {
                 name: name.to_owned(),
@@ -443,6 +448,9 @@ impl Daemon {
             ("module_jars".to_owned(), prepared.modules.display().to_string()),
             ("rest_root".to_owned(), prepared.rest_root.display().to_string()),
         ];
+        if let Some(login) = entry.login() {
+            orders.extend([("username".to_owned(), login.username), ("password".to_owned(), login.password)]);
+        }
         orders.extend(settings.into_iter().map(|(key, value)| (format!("setting.{key}"), value)));
         orders.extend(secrets.into_iter().map(|(key, value)| (format!("secret.{key}"), value)));
         let file = home.join("orders.properties");
@@ -480,7 +488,7 @@ impl Daemon {
                 let majority = (members.len() / 2 + 1).to_string();
                 vec![("discovery.zen.ping.unicast.hosts", hosts), ("discovery.zen.minimum_master_nodes", majority)]
             }
-            (Family::OpenSearch | Family::OpenSearch3, 2..) => {
+            (Family::OpenSearch | Family::OpenSearchSecured | Family::OpenSearch3, 2..) => {
                 vec![("discovery.seed_hosts", hosts), ("cluster.initial_cluster_manager_nodes", members.join(","))]
             }
             _ => vec![("discovery.seed_hosts", hosts), ("cluster.initial_master_nodes", members.join(","))],
@@ -587,7 +595,7 @@ fn transport_key(entry: &Entry) -> &'static str {
 /// JVM flags a family needs beyond heap and class path.
 fn flags(entry: &Entry, home: &Path) -> Result<Vec<String>> {
     Ok(match (entry.family, entry.major()) {
-        (Family::OpenSearch, _) => {
+        (Family::OpenSearch | Family::OpenSearchSecured, _) => {
             vec!["-Dopensearch.set.netty.runtime.available.processors=false".to_owned()]
         }
         (Family::OpenSearch3, _) => vec![

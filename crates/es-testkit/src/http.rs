@@ -3,16 +3,37 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use ureq::Agent;
+use ureq::http::Request;
+use ureq::http::header::{AUTHORIZATION, HeaderValue};
+use ureq::middleware::MiddlewareNext;
+use ureq::{Agent, SendBody};
+
+use crate::bed::Login;
 
 /// An agent that takes every status as an answer and never goes through a proxy: all it talks to is on the loopback.
 pub(crate) fn agent(timeout: Duration) -> Agent {
+    agent_as(None, timeout)
+}
+
+/// The same, which says who asks.
+pub(crate) fn agent_as(login: Option<Login>, timeout: Duration) -> Agent {
+    let says = login.map(|Login { username, password }| {
+        HeaderValue::try_from(format!("Basic {}", STANDARD.encode(format!("{username}:{password}"))))
+    });
     Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(timeout))
         .max_redirects(0)
         .proxy(None)
+        .middleware(move |mut request: Request<SendBody<'_>>, next: MiddlewareNext<'_>| {
+            if let Some(Ok(says)) = &says {
+                request.headers_mut().insert(AUTHORIZATION, says.clone());
+            }
+            next.handle(request)
+        })
         .build()
         .into()
 }

@@ -62,14 +62,24 @@ fn aliases(look: &Look<'_>, index: &str, findings: &mut Findings) {
         let arrived = look.target_of(index);
         let behind = look.to.indices.behind_alias(alias).into_iter().filter(|one| Some(*one) != arrived);
         let behind: Vec<&str> = behind.collect();
-        let writes = |one: &&&str| look.to.indices.get(one).is_some_and(|info| info.writes_through(alias));
+        let writes = |one: &str| look.to.indices.get(one).is_some_and(|info| info.writes_through(alias) == Some(true));
+        let may_write =
+            |one: &str| look.to.indices.get(one).is_some_and(|info| info.writes_through(alias) != Some(false));
+        let own = info.writes_through(alias);
         // Since 6.4 an alias says which of its indices is written to; a restore that would make it two is refused as a whole.
-        if let (true, Some(other)) = (info.writes_through(alias), behind.iter().find(writes)) {
+        if let (Some(true), Some(other)) = (own, behind.iter().find(|one| writes(one))) {
             findings.blocker(
                 "aliases",
                 Some(index),
                 format!("{index} and {other:?} on the target both have is_write_index for alias {alias:?}: the restore would be refused"),
                 "--no-aliases; or take is_write_index off one of them",
+            );
+        } else if let (Some(true) | None, Some(other)) = (own, behind.iter().find(|one| may_write(one))) {
+            findings.warning(
+                "aliases",
+                Some(index),
+                format!("not checked: index.blocks.metadata hides whether {index} and {other:?} on the target both have is_write_index for alias {alias:?}"),
+                "take the block away and run es-preflight again; or --no-aliases",
             );
         } else if let [first, ..] = behind.as_slice() {
             findings.warning(
