@@ -470,6 +470,7 @@ fn tls_that_does_not_fit_is_refused_before_anything_is_said() {
     for version in versions {
         let server = bed::named(version, &format!("faults-tls-{version}"));
         put_documents(&server, "small", 3);
+        put_documents(&server, "same", 3);
         let authority = Authority::new();
         let certificate = authority.client();
         let good = Presents { name: "localhost", expired: false, asks: false };
@@ -501,7 +502,7 @@ fn tls_that_does_not_fit_is_refused_before_anything_is_said() {
         for (what, url, trusted, presented, code, words) in cells {
             for (name, args) in [
                 ("es-wait", "--cluster source --indices small"),
-                ("es-compare-counts", "--index small"),
+                ("es-compare-counts", "--index small --target-index same"),
                 ("es-preflight", "--indices small --rename-pattern small --rename-replacement new"),
                 ("es-register-repository", "--list"),
             ] {

@@ -33,7 +33,7 @@ const TOOLS: [(&str, &[&str]); 6] = [
     ("es-snapshot", &["--repository", "none", "--indices", "small", "-v"]),
     ("es-wait", &["--cluster", "source", "--indices", "small", "--patience", "1s", "-v"]),
     ("es-restore", &["--repository", "none", "--snapshot", "small", "--errors", "json"]),
-    ("es-compare-counts", &["--index", "small", "-v"]),
+    ("es-compare-counts", &["--index", "small", "--target-index", "same", "-v"]),
     ("es-preflight", &["--indices", "small", "--errors", "json", "-v"]),
 ];
 
@@ -67,6 +67,7 @@ fn no_secret_is_printed_listed_or_sent_elsewhere() {
     let mut score = Score::new("leaks");
     let server = bed::server("elasticsearch-7.10.2");
     put_documents(&server, "small", 1);
+    put_documents(&server, "same", 1);
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), format!("{CANARY}\n")).unwrap();
     // It has no answers: a request that follows a redirect is one too many.

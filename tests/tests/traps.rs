@@ -294,8 +294,9 @@ fn a_list_lost_before_the_wait_ended(server: &Server) -> End {
 
 fn a_count_without_a_primary(server: &Server) -> End {
     half(server, "half");
+    half(server, "other-half");
     let began = Instant::now();
-    let output = sh(server, "es-compare-counts --index half");
+    let output = sh(server, "es-compare-counts --index half --target-index other-half");
     told(&output)?;
     must_be(output.out().contains("not_countable"), &format!("no verdict: {}{}", output.out(), output.err()))?;
     // The server's own refresh would block for a minute.
