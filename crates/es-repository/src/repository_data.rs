@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::tree::damaged;
 
 /// The repository format this reader knows; servers raise `min_version` when they change it.
 const NEWEST_KNOWN: (u32, u32) = (7, 12);
@@ -97,8 +98,11 @@ enum RawReference {
 impl RepositoryData {
     pub(crate) fn parse(blob: &str, generation: u64, bytes: &[u8]) -> Result<Self> {
         let raw: Raw = serde_json::from_slice(bytes).map_err(|error| {
+            if bytes.is_empty() {
+                return Error::corrupt(blob, "it is empty");
+            }
             if bytes.trim_ascii_start().starts_with(b"{") {
-                return Error::corrupt(blob, error);
+                return Error::corrupt(blob, damaged(&error));
             }
             // Servers encrypt this file too.
             Error::corrupt(blob, "not JSON: damaged, or encrypted")
