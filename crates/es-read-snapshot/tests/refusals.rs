@@ -9,24 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use es_testkit::golden;
 use serde_json::{Value, json};
 
 /// A copy of a repository that may be spoilt.
 struct Spoilt {
     root: tempfile::TempDir,
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_tree(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -35,9 +23,7 @@ fn text(bytes: &[u8]) -> &str {
 
 impl Spoilt {
     fn of(server: &str) -> Self {
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/repositories").join(server);
-        let root = tempfile::tempdir().unwrap();
-        copy_tree(&golden, root.path());
+        let root = golden::copy(&golden::place().join(server));
         Self { root }
     }
 
@@ -363,9 +349,9 @@ fn ask_without(server: &str, is_spoilt: fn(&str) -> bool, spoil: impl Fn(&Path))
     };
     let whole = ASKED.map(|arguments| sorted(&repository.run(arguments)));
     let mut refused = ASKED.map(|_| 0);
-    let root = repository.root.path().to_owned();
-    for file in files_below(&root) {
-        let name = file.strip_prefix(&root).unwrap().to_str().unwrap();
+    let root = repository.root.path();
+    for name in golden::files(root) {
+        let (file, name) = (root.join(&name), name.to_str().unwrap());
         if !is_spoilt(name) {
             continue;
         }
@@ -396,16 +382,6 @@ fn ask_without(server: &str, is_spoilt: fn(&str) -> bool, spoil: impl Fn(&Path))
     for (count, arguments) in refused.iter().zip(ASKED) {
         assert!(*count >= 3, "{server} {arguments:?}: {count}");
     }
-}
-
-fn files_below(root: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(root).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
-    }
-    found.sort();
-    found
 }
 
 #[test]

@@ -7,45 +7,18 @@ use std::path::{Path, PathBuf};
 
 use es_lucene::{Directory, Mapping, Segment, SegmentInfos, Source};
 use es_repository::{Options, Repository, Verdict};
+use es_testkit::golden::{self, repositories};
 
-fn repositories() -> Vec<PathBuf> {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/repositories");
-    let mut paths: Vec<_> = fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.is_dir());
-    paths.sort();
-    assert!(!paths.is_empty());
-    paths
-}
-
-/// Those, and one whose documents are compressed as no other's.
+/// All repositories, and one whose documents are compressed as no other's.
 fn all_formats() -> Vec<PathBuf> {
     let mut paths = repositories();
     paths.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/zstandard/opensearch-2.9.0"));
     paths
 }
 
-fn files(root: &Path, below: &Path, list: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(root.join(below)).unwrap() {
-        let name = below.join(entry.unwrap().file_name());
-        if root.join(&name).is_dir() {
-            files(root, &name, list);
-        } else {
-            list.push(name);
-        }
-    }
-}
-
+/// A copy of a repository, and the names of its files.
 fn copy(from: &Path) -> (tempfile::TempDir, Vec<PathBuf>) {
-    let to = tempfile::tempdir().unwrap();
-    let mut list = Vec::new();
-    files(from, Path::new(""), &mut list);
-    list.sort();
-    for name in &list {
-        let target = to.path().join(name);
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(from.join(name), target).unwrap();
-    }
-    (to, list)
+    (golden::copy(from), golden::files(from))
 }
 
 fn segments(files: &dyn Directory, mapping: &Mapping, list: &mut Vec<String>) -> Result<(), es_lucene::Error> {
