@@ -1,4 +1,5 @@
 //! The small repositories of real servers that are kept in tests/golden.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)] // helpers of tests panic as tests do
 
 use std::fs;
 use std::path::{Path, PathBuf};
