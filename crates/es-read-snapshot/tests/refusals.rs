@@ -299,6 +299,10 @@ fn odd_things_in_a_repository_are_told_or_passed_over() {
     }
     for (content, why) in [
         (json!({"snapshots": [{"name": "a", "uuid": "../../etc"}]}), "\"../../etc\" is no name of a blob"),
+        (
+            json!({"snapshots": [{"name": "a", "uuid": "x"}, {"name": "a", "uuid": "y"}]}),
+            "index-2: snapshot \"a\" is listed twice",
+        ),
         (json!({"snapshots": [], "indices": {"a": {"id": "i", "snapshots": ["x"]}}}), "index \"a\" is in snapshot x,"),
     ] {
         fs::write(repository.path("index-2"), content.to_string()).unwrap();

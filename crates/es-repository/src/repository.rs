@@ -196,7 +196,8 @@ fn newest_generation(blobs: &Blobs) -> Result<u64> {
         Some(bytes) => match <[u8; 8]>::try_from(bytes.as_slice()) {
             Ok(bytes) => Some(u64::from_be_bytes(bytes)),
             Err(_) => {
-                return Err(Error::corrupt("index.latest", format!("{} bytes in place of eight", bytes.len())));
+                return Err(Error::corrupt("index.latest", format!("{} bytes in place of eight", bytes.len()))
+                    .with_hint("--generation N reads index-N, whatever this says"));
             }
         },
     };

@@ -1,6 +1,6 @@
 //! `index-N`: which snapshots and indices a repository holds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
@@ -147,6 +147,10 @@ impl RepositoryData {
     }
 
     fn check(&self, blob: &str) -> Result<()> {
+        let mut names = HashSet::new();
+        if let Some(twice) = self.snapshots.iter().find(|snapshot| !names.insert(&snapshot.name)) {
+            return Err(Error::corrupt(blob, format!("snapshot {:?} is listed twice", twice.name)));
+        }
         for index in &self.indices {
             for uuid in &index.snapshots {
                 if !self.snapshots.iter().any(|snapshot| snapshot.uuid == *uuid) {
