@@ -12,6 +12,20 @@ use es_testkit::score::seed;
 use es_testkit::tool::{Output, Tool, bin_directory, program_at};
 use serde_json::{Value, json};
 
+/// Every version that tests of all versions take.
+pub const VERSIONS: [&str; 10] = [
+    "elasticsearch-5.5.2",
+    "elasticsearch-6.1.2",
+    "elasticsearch-6.8.9",
+    "elasticsearch-7.10.2",
+    "elasticsearch-7.17.29",
+    "elasticsearch-8.19.21",
+    "elasticsearch-9.5.3",
+    "opensearch-1.3.20",
+    "opensearch-2.19.6",
+    "opensearch-3.8.0",
+];
+
 /// The source and the target of the original migration, 5.5.2 and 6.1.2, for one test at a time: these versions take one
 /// snapshot, and one restore, at a time.
 pub struct Original {

@@ -4,7 +4,7 @@
 use es_testkit::bed::{self, EdgeOptions, Server};
 use es_testkit::proxy::{Proxy, Spoil};
 use es_testkit::tool::Output;
-use es_tests::{Original, ask, eventually, original, put_documents, run, shell};
+use es_tests::{Original, VERSIONS, ask, eventually, original, put_documents, run, shell};
 use serde_json::{Value, json};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -795,18 +795,7 @@ fn kept(server: &Server) -> Vec<Value> {
 
 #[test]
 fn permissions_are_tried_without_a_trace_on_every_version() {
-    for version in [
-        "elasticsearch-5.5.2",
-        "elasticsearch-6.1.2",
-        "elasticsearch-6.8.9",
-        "elasticsearch-7.10.2",
-        "elasticsearch-7.17.29",
-        "elasticsearch-8.19.21",
-        "elasticsearch-9.5.3",
-        "opensearch-1.3.20",
-        "opensearch-2.19.6",
-        "opensearch-3.8.0",
-    ] {
+    for version in VERSIONS {
         let server = &bed::server(version);
         put_documents(server, "pre-tried", 1);
         let there = json!({"type": "fs", "settings": {"location": server.repository_root.join("pre-tried")}});

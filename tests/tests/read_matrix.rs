@@ -16,23 +16,12 @@ use es_testkit::bed::{self, Server};
 use es_testkit::generator::Random;
 use es_testkit::score::{Score, seed, whole};
 use es_testkit::tool::{Output, bin_directory, tool};
-use es_tests::{End, ask, eventually, must_be};
+use es_tests::{End, VERSIONS, ask, eventually, must_be};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-const VERSIONS: [&str; 11] = [
-    "elasticsearch-5.5.2",
-    "elasticsearch-6.1.2",
-    "elasticsearch-6.8.9",
-    "elasticsearch-7.10.2",
-    "elasticsearch-7.17.29",
-    "elasticsearch-8.19.21",
-    "elasticsearch-9.5.3",
-    "opensearch-1.3.20",
-    "opensearch-2.9.0",
-    "opensearch-2.19.6",
-    "opensearch-3.8.0",
-];
+/// The one version of the bed that has Zstandard by itself.
+const ZSTANDARD: &str = "opensearch-2.9.0";
 
 /// How often each line comes.
 type Lines = BTreeMap<String, usize>;
@@ -240,6 +229,53 @@ fn change(node: &Node, random: &mut Random, index: &str, documents: u64, between
     }
 }
 
+/// Objects as CBOR, each the value of `a`.
+const CBOR: [&[u8]; 12] = [
+    b"\xFA\x3D\xCC\xCC\xCD",                                     // 0.1 of single precision
+    b"\xFA\x4B\x80\x00\x00",                                     // 16777216 of it
+    b"\xFB\x42\x02\xA0\x5F\x20\x00\x00\x00",                     // 1e10
+    b"\xFB\x3F\x1A\x36\xE2\xEB\x1C\x43\x2D",                     // 1e-4
+    b"\xF9\x3E\x00",                                             // 1.5 of half precision
+    b"\x1B\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF",                     // 2^64 - 1
+    b"\xC2\x49\x01\x00\x00\x00\x00\x00\x00\x00\x00",             // 2^64
+    b"\xC4\x82\x00\x19\x6A\xB3",                                 // 27315 as a decimal
+    b"\x43\x01\x02\x03",                                         // bytes
+    b"\x7F\x61x\x62\n\"\xFF",                                    // a text in pieces
+    b"\xBF\x61b\x9F\xF5\xF6\xFF\x61c\xA0\xFF",                   // a list and an object without lengths
+    b"\x78\x1E\xEC\x9D\xB4\xEB\xA6\x84\xEC\x9D\xB4\xEB\xA6\x84\xEC\x9D\xB4\xEB\xA6\x84\xEC\x9D\xB4\xEB\xA6\x84\xEC\x9D\xB4\xEB\xA6\x84",
+];
+
+/// The same as SMILE.
+const SMILE: [&[u8]; 8] = [
+    b"\x28\x03\x6E\x33\x19\x4D",                             // 0.1 of single precision
+    b"\x29\x00\x42\x01\x28\x0B\x72\x00\x00\x00\x00",         // some double
+    b"\x26\x91\x00\x40\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", // 2^128
+    b"\x2A\x84\x82\x35\x2C\x03",                             // 273.15
+    b"\x25\x01\x7F\x7F\x7F\x7F\x7F\x7F\x7F\x7F\xBF",         // a long
+    b"\xF8\x21\x23\xC5\xF9",                                 // null, true, -3
+    b"\xFA\x80b\x42x\ny\xFB",                                // an object
+    b"\xE8\x83\x00\x40\x40\x03",                             // bytes
+];
+
+/// Documents that are not JSON: the server prints them as if they were.
+fn binary(node: &Node) {
+    node.create("m-binary", &json!({"number_of_shards": 1}), &[("doc", json!({"enabled": false}))]);
+    let kind = if node.typed() { "doc" } else { "_doc" };
+    let put = |id: &str, kind_of: &str, body: &[u8]| {
+        // Without it the answer is as the request.
+        let path = format!("/m-binary/{kind}/{id}?format=json");
+        let (status, answer) = node.server.text("PUT", &path, kind_of, body);
+        assert_eq!(status, 201, "{id}: {answer}");
+    };
+    for (number, value) in CBOR.iter().enumerate() {
+        put(&format!("cbor-{number}"), "application/cbor", &[b"\xA1\x61a", *value].concat());
+    }
+    for (number, value) in SMILE.iter().enumerate() {
+        put(&format!("smile-{number}"), "application/smile", &[b":)\n\x00\xFA\x80a", *value, b"\xFB"].concat());
+    }
+    node.flush("m-binary");
+}
+
 /// Nested objects, once more of them than a chunk takes.
 fn nested(node: &Node, random: &mut Random) {
     let mapping = json!({"properties": {"child": {"type": "nested", "properties": {"n": {"type": "integer"}}}}});
@@ -414,6 +450,7 @@ fn fill(node: &Node, random: &mut Random) {
         documents(node, random, "m-deletes", &json!({"number_of_shards": 1, "soft_deletes.enabled": other}));
     }
     nested(node, random);
+    binary(node);
     family(node);
     twins(node);
     sizes(node, random, "m-sizes", "default");
@@ -716,9 +753,10 @@ fn a_snapshot_being_written_is_not_read(node: &Node, wanted: &Lines) -> End {
 
 /// Two versions, all of them with `ES_CHAOS=1`, or those that `ES_READ_VERSIONS` names, comma-separated.
 fn versions() -> Vec<&'static str> {
+    let all = VERSIONS.into_iter().chain([ZSTANDARD]);
     match std::env::var("ES_READ_VERSIONS") {
-        Ok(names) => VERSIONS.into_iter().filter(|version| names.split(',').any(|name| name == *version)).collect(),
-        Err(_) if whole() => VERSIONS.to_vec(),
+        Ok(names) => all.filter(|version| names.split(',').any(|name| name == *version)).collect(),
+        Err(_) if whole() => all.collect(),
         Err(_) => vec!["elasticsearch-5.5.2", "elasticsearch-9.5.3"],
     }
 }

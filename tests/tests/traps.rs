@@ -12,21 +12,8 @@ use es_testkit::bed::{self, Server};
 use es_testkit::generator::Random;
 use es_testkit::score::{Score, whole};
 use es_testkit::tool::Output;
-use es_tests::{End, ask, count, eventually, fill, moved, must_be, put_documents, sh, shell, told};
+use es_tests::{End, VERSIONS, ask, count, eventually, fill, moved, must_be, put_documents, sh, shell, told};
 use serde_json::{Value, json};
-
-const VERSIONS: [&str; 10] = [
-    "elasticsearch-5.5.2",
-    "elasticsearch-6.1.2",
-    "elasticsearch-6.8.9",
-    "elasticsearch-7.10.2",
-    "elasticsearch-7.17.29",
-    "elasticsearch-8.19.21",
-    "elasticsearch-9.5.3",
-    "opensearch-1.3.20",
-    "opensearch-2.19.6",
-    "opensearch-3.8.0",
-];
 
 /// One trap: what it is called, and how it is sprung on a server that holds index `one` and repository `r`.
 type Trap = (&'static str, fn(&Server) -> End);

@@ -1,36 +1,12 @@
 //! The repositories of ten real servers that are kept in tests/golden, as the targets need them.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use es_repository::{Options, Repository};
-
-/// The directories of all repositories.
-pub(crate) fn repositories() -> Vec<PathBuf> {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/repositories");
-    let mut paths: Vec<_> = fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.is_dir());
-    paths.sort();
-    assert!(!paths.is_empty());
-    paths
-}
+pub(crate) use es_testkit::golden::{files, repositories};
 
 pub(crate) fn open(root: &Path) -> Result<Repository, es_repository::Error> {
     Repository::open(&format!("file://{}", root.display()), &Options::default())
-}
-
-/// The names of all files below a directory.
-pub(crate) fn files(root: &Path) -> Vec<PathBuf> {
-    fn walk(root: &Path, below: &Path, list: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(root.join(below)).unwrap() {
-            let name = below.join(entry.unwrap().file_name());
-            if root.join(&name).is_dir() { walk(root, &name, list) } else { list.push(name) }
-        }
-    }
-    let mut list = Vec::new();
-    walk(root, Path::new(""), &mut list);
-    list.sort();
-    list
 }
 
 /// An input begins with two bytes that say which of `count` places it is meant for.
@@ -72,6 +48,8 @@ pub(crate) fn mend(bytes: &mut [u8]) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -18,7 +18,6 @@ mod custom_stored_fields;
 mod data_input;
 mod deflate;
 mod deflate_with_preset_dict;
-mod direct_monotonic;
 mod direct_monotonic_reader;
 mod direct_reader;
 mod doc_values;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::compressing_stored_fields_index::{Index, Start};
 use crate::data_input::{DataInput, Endian};
-use crate::direct_monotonic::DirectMonotonic;
+use crate::direct_monotonic_reader::Monotonic;
 use crate::error::Result;
 use crate::stream::Stream;
 
@@ -19,8 +19,8 @@ pub(crate) fn lucene85(prefix: u32) -> Index {
 /// What `.fdm` says of the index.
 pub(crate) struct Metadata {
     chunks: u32,
-    documents: DirectMonotonic,
-    pointers: DirectMonotonic,
+    documents: Monotonic,
+    pointers: Monotonic,
 }
 
 impl Metadata {
@@ -39,9 +39,9 @@ impl Metadata {
             return Err(input.corrupt("an index of nothing"));
         };
         let documents_at = input.offset_i64()?;
-        let documents = DirectMonotonic::read(input, documents_at, values, shift)?;
+        let documents = Monotonic::read_meta(input, values.into(), shift)?.rebase(documents_at);
         let pointers_at = input.offset_i64()?;
-        let pointers = DirectMonotonic::read(input, pointers_at, values, shift)?;
+        let pointers = Monotonic::read_meta(input, values.into(), shift)?.rebase(pointers_at);
         Ok(Self { chunks, documents, pointers })
     }
 }
@@ -60,13 +60,13 @@ pub(crate) fn split(
     let chosen = || (0..metadata.chunks).step_by(usize::try_from(apart).unwrap_or(usize::MAX)).skip(1);
     let mut documents = Vec::new();
     for chunk in chosen() {
-        let document = metadata.documents.value(stream, endian, chunk)?;
+        let document = metadata.documents.next(stream, endian, chunk.into())?;
         let document = u32::try_from(document).ok().filter(|document| *document < max_doc);
         documents.push(document.ok_or_else(|| stream.corrupt("a chunk that begins at no document"))?);
     }
     let mut starts = Vec::new();
     for (chunk, document) in chosen().zip(documents) {
-        starts.push(Start { document, pointer: metadata.pointers.value(stream, endian, chunk)? });
+        starts.push(Start { document, pointer: metadata.pointers.next(stream, endian, chunk.into())? });
     }
     let left = stream.body_end() - stream.position();
     stream.skip(left)?;

@@ -6,7 +6,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use crate::one_line::{Refusal, quote};
 
@@ -16,6 +16,10 @@ const DEEPEST: usize = 1000;
 const LARGEST: usize = 512;
 
 const ENDS: Refusal = "a damaged CBOR document";
+const TOO_LONG: Refusal = "a document with a number of more than 512 bytes";
+/// How the library hands on numbers that it has no type for: as objects with these keys.
+const BIG_INTEGER: &str = "\0SmileBigIntegerField";
+const BIG_DECIMAL: &str = "\0SmileBigDecimalScale";
 
 /// Appends the CBOR document, which must be an object.
 pub(crate) fn cbor(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
@@ -187,8 +191,13 @@ impl<'a> Cbor<'a, '_> {
                 if !matches!((digits.major, digits.value), (UNSIGNED | NEGATIVE, _) | (TAG, 2 | 3)) {
                     return Err(ENDS);
                 }
+                if exponent.value > 0 || exponent.major == NEGATIVE {
+                    // Through 6.x they take an exponent of -2 for one of 2, as if that were right.
+                    return Err(
+                        "a CBOR document with a decimal fraction, of which versions of servers make different numbers,",
+                    );
+                }
                 self.value(digits, depth)?;
-                self.line.extend_from_slice(format!("E{}", integer(exponent)).as_bytes());
             }
             (2..=5, _) => return Err("a CBOR document with a number of an unknown form"),
             _ => self.value(head, depth)?,
@@ -227,7 +236,7 @@ fn integer(head: Head) -> i128 {
 /// The decimal digits of a number of any size; a negative one is stored as -1 - number.
 fn whole_number(mut bytes: Vec<u8>, negative: bool) -> Result<String, Refusal> {
     if bytes.len() > LARGEST {
-        return Err("a CBOR document with a number of more than 512 bytes");
+        return Err(TOO_LONG);
     }
     if negative {
         // One more; the first byte takes what is carried over.
@@ -272,30 +281,77 @@ fn half(bits: u64) -> f32 {
 
 fn single(value: f32, line: &mut Vec<u8>) {
     // By its own shortest digits, not those of the double nearest to it.
-    finite(value.is_finite().then(|| serde_json::to_string(&value).ok()).flatten(), value.into(), line);
+    line.extend_from_slice(float(&format!("{value:e}")).as_bytes());
 }
 
 fn double(value: f64, line: &mut Vec<u8>) {
-    finite(value.is_finite().then(|| serde_json::to_string(&value).ok()).flatten(), value, line);
+    line.extend_from_slice(float(&format!("{value:e}")).as_bytes());
 }
 
-fn finite(digits: Option<String>, value: f64, line: &mut Vec<u8>) {
-    let word = match digits {
-        Some(digits) => digits,
-        None if value.is_nan() => "\"NaN\"".into(),
-        None if value > 0.0 => "\"Infinity\"".into(),
-        None => "\"-Infinity\"".into(),
+/// A number as Java writes it, out of Rust's scientific notation.
+fn float(number: &str) -> String {
+    let (sign, number) = number.strip_prefix('-').map_or(("", number), |number| ("-", number));
+    let Some((digits, exponent)) = number.split_once('e') else {
+        return match number {
+            "inf" => format!("\"{sign}Infinity\""),
+            _ => "\"NaN\"".into(),
+        };
     };
-    line.extend_from_slice(word.as_bytes());
+    let digits = digits.replace('.', "");
+    match exponent.parse::<i16>() {
+        // With point and fraction, always.
+        Ok(exponent @ 0..7) => {
+            let whole = usize::from(exponent.unsigned_abs()) + 1;
+            let digits = format!("{digits:0<length$}", length = whole + 1);
+            let (whole, fraction) = digits.split_at(whole);
+            format!("{sign}{whole}.{fraction}")
+        }
+        Ok(exponent @ -3..0) => {
+            let zeros = usize::from(exponent.unsigned_abs()) - 1;
+            format!("{sign}0.{}{digits}", "0".repeat(zeros))
+        }
+        _ => {
+            let (first, rest) = digits.split_at(1);
+            format!("{sign}{first}.{}E{exponent}", if rest.is_empty() { "0" } else { rest })
+        }
+    }
+}
+
+/// Whole digits, divided by ten so many times, as Java's `BigDecimal` writes it.
+fn decimal(number: &str, scale: i64) -> String {
+    let (sign, digits) = number.strip_prefix('-').map_or(("", number), |digits| ("-", digits));
+    let length = i64::try_from(digits.len()).unwrap_or(i64::MAX);
+    // That of the first digit.
+    let exponent = length - 1 - scale;
+    if scale == 0 {
+        return number.to_owned();
+    }
+    if scale > 0 && exponent >= -6 {
+        let width = usize::try_from(scale).unwrap_or(usize::MAX).saturating_add(1).max(digits.len());
+        let digits = format!("{digits:0>width$}");
+        let (whole, fraction) = digits.split_at(digits.len() - usize::try_from(scale).unwrap_or_default());
+        return format!("{sign}{whole}.{fraction}");
+    }
+    let (first, rest) = digits.split_at(1);
+    let point = if rest.is_empty() { "" } else { "." };
+    if exponent == 0 {
+        format!("{sign}{first}{point}{rest}")
+    } else {
+        format!("{sign}{first}{point}{rest}E{exponent:+}")
+    }
 }
 
 /// Appends the SMILE document, which must be an object.
 pub(crate) fn smile(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
     let begin = line.len();
     let mut deserializer = serde_smile::Deserializer::from_slice(source);
-    Smile(line).deserialize(&mut deserializer).map_err(
-        |_| "a SMILE document that is damaged, nested more than 127 deep or with a number of more than 128 bits",
-    )?;
+    // The library keeps what kind of error it is to itself, but for its words.
+    Smile(line).deserialize(&mut deserializer).map_err(|error| match error.to_string().as_str() {
+        TOO_LONG => TOO_LONG,
+        "recursion limit exceeded" => "a SMILE document that is nested more than 127 deep",
+        "unsupported version" => "a SMILE document of a later version",
+        _ => "a damaged SMILE document",
+    })?;
     if line.get(begin) == Some(&b'{') { Ok(()) } else { Err("a _source that is no object") }
 }
 
@@ -390,9 +446,11 @@ impl<'de> Visitor<'de> for Smile<'_> {
         line.push(b'{');
         let begin = line.len();
         while let Some(key) = map.next_key::<String>()? {
-            // How the library hands on numbers of more than 128 bits, and decimal ones.
-            if key.starts_with("$serde_smile") {
-                return Err(A::Error::custom("a number that is too large"));
+            if key == BIG_INTEGER || key == BIG_DECIMAL {
+                line.pop();
+                let number = smile_number(&key, &mut map)?;
+                line.extend_from_slice(number.as_bytes());
+                return Ok(());
             }
             if line.len() > begin {
                 line.push(b',');
@@ -403,6 +461,45 @@ impl<'de> Visitor<'de> for Smile<'_> {
         }
         line.push(b'}');
         Ok(())
+    }
+}
+
+/// The number behind the first of its keys.
+fn smile_number<'de, A: MapAccess<'de>>(key: &str, map: &mut A) -> Result<String, A::Error> {
+    let mut scale = 0;
+    if key == BIG_DECIMAL {
+        scale = map.next_value::<i32>()?;
+        map.next_key::<String>()?;
+    }
+    let mut bytes = map.next_value::<Bytes>()?.0;
+    let negative = bytes.first().is_some_and(|first| first & 0x80 != 0);
+    if negative {
+        // Of two's complement, -1 - number, as CBOR has it.
+        for byte in &mut bytes {
+            *byte = !*byte;
+        }
+    }
+    whole_number(bytes, negative).map(|digits| decimal(&digits, scale.into())).map_err(A::Error::custom)
+}
+
+/// Bytes, which serde has no type for.
+struct Bytes(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Taken;
+        impl Visitor<'_> for Taken {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E>(self, value: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(value.to_vec()))
+            }
+        }
+        deserializer.deserialize_bytes(Taken)
     }
 }
 
@@ -428,15 +525,48 @@ mod tests {
             (b"\xFB\x3F\xB9\x99\x99\x99\x99\x99\x9A", "0.1"),
             (b"\xF9\x3E\x00", "1.5"),
             (b"\xF9\xC4\x00", "-4.0"),
-            (b"\xF9\x00\x01", "5.9604645e-8"),
+            (b"\xF9\x00\x01", "5.9604645E-8"),
             (b"\x3B\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", "-18446744073709551616"),
             (b"\xC2\x49\x01\x00\x00\x00\x00\x00\x00\x00\x00", "18446744073709551616"),
             (b"\xC3\x49\x01\x00\x00\x00\x00\x00\x00\x00\x00", "-18446744073709551617"),
             (b"\xC3\x41\xFF", "-256"),
             (b"\xC2\x40", "0"),
-            (b"\xC4\x82\x21\x19\x6A\xB3", "27315E-2"),
+            (b"\xC4\x82\x00\x19\x6A\xB3", "27315"),
         ] {
             assert_eq!(value(item).unwrap(), shown);
+        }
+    }
+
+    #[test]
+    fn numbers_are_laid_out_as_java_does() {
+        for (number, shown) in [
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.0, "1.0"),
+            (-1234.5, "-1234.5"),
+            (9_999_999.0, "9999999.0"),
+            (1e7, "1.0E7"),
+            (12_345_678.5, "1.23456785E7"),
+            (0.001, "0.001"),
+            (0.0123, "0.0123"),
+            (0.00012, "1.2E-4"),
+            (f64::MAX, "1.7976931348623157E308"),
+        ] {
+            assert_eq!(float(&format!("{number:e}")), shown);
+        }
+        for (digits, scale, shown) in [
+            ("27315", 2, "273.15"),
+            ("-27315", 5, "-0.27315"),
+            ("27315", 11, "2.7315E-7"),
+            ("27315", 10, "0.0000027315"),
+            ("1", 6, "0.000001"),
+            ("1", 7, "1E-7"),
+            ("27315", -2, "2.7315E+6"),
+            ("5", -1, "5E+1"),
+            ("0", 2, "0.00"),
+            ("12", 0, "12"),
+        ] {
+            assert_eq!(decimal(digits, scale), shown, "{digits} {scale}");
         }
     }
 
@@ -473,7 +603,15 @@ mod tests {
             assert_eq!(value(damaged).unwrap_err(), "a damaged CBOR document", "{damaged:?}");
         }
         assert_eq!(value(&[0x81; 2000]).unwrap_err(), "a document that is nested too deeply");
-        for other in [&b"\xE0"[..], b"\xD8\x19\x00", b"\xC4\x01", b"\x61\xFF", b"\xA1\xF5\x01"] {
+        for other in [
+            &b"\xE0"[..],
+            b"\xD8\x19\x00",
+            b"\xC4\x01",
+            b"\xC4\x82\x21\x01",
+            b"\xC4\x82\x01\x01",
+            b"\x61\xFF",
+            b"\xA1\xF5\x01",
+        ] {
             assert!(!value(other).unwrap_err().contains("damaged"), "{other:?}");
         }
         assert_eq!(line(b"\x81\x01").unwrap_err(), "a _source that is no object");
@@ -493,5 +631,19 @@ mod tests {
             r#"{"a":[],"b":[null,true]}"#
         );
         assert_eq!(shown(b":)\n\x00\xF8\xF9").unwrap_err(), "a _source that is no object");
+        // Numbers that the library has no type for, and what it does not read at all.
+        let large = [&b":)\n\x00\xFA\x80a\x26\x91\x01"[..], &[0; 19], b"\xFB"].concat();
+        assert_eq!(shown(&large).unwrap(), r#"{"a":680564733841876926926749214863536422912}"#);
+        assert_eq!(shown(b":)\n\x00\xFA\x80a\x2A\x84\x82\x3F\x60\x00\xFB").unwrap(), r#"{"a":326.40}"#);
+        let long = [&b":)\n\x00\xFA\x80a\x26\x08\x81"[..], &[0; 595], b"\xFB"].concat();
+        assert_eq!(shown(&long).unwrap_err(), TOO_LONG);
+        let deep = |depth| [&b":)\n\x00\xFA\x80a"[..], &vec![0xF8; depth], &vec![0xF9; depth], b"\xFB"].concat();
+        assert_eq!(shown(&deep(126)).unwrap(), format!("{{\"a\":{}{}}}", "[".repeat(126), "]".repeat(126)));
+        assert_eq!(shown(&deep(127)).unwrap_err(), "a SMILE document that is nested more than 127 deep");
+        assert_eq!(shown(b":)\n\x10\xFA\xFB").unwrap_err(), "a SMILE document of a later version");
+        for damaged in [&b":)\n\x00\xFA\x80a"[..], b":)\n", b":)\n\x00\xFA\x80a\x28\x03", b":)\n\x00\xFA\x80a\x1F\xFB"]
+        {
+            assert_eq!(shown(damaged).unwrap_err(), "a damaged SMILE document", "{damaged:?}");
+        }
     }
 }

@@ -4,22 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
-fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/repositories")
-}
+use es_testkit::golden::{place as golden, repositories};
 
 fn servers() -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(golden())
-        .unwrap()
-        .map(|entry| entry.unwrap())
-        .filter(|entry| entry.path().is_dir())
-        .map(|entry| entry.file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
+    let names = repositories().into_iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+    names.collect()
 }
 
 fn tool(root: &Path, arguments: &[&str]) -> Output {

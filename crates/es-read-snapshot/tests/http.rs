@@ -10,6 +10,8 @@ use std::process::{Command, Output};
 use std::sync::mpsc::Receiver;
 use std::thread;
 
+use es_testkit::golden;
+
 /// Serves the files below `root`, whole or in ranges, and says where.
 fn serve(root: PathBuf) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -56,7 +58,7 @@ fn answer(root: &Path, mut connection: TcpStream) -> std::io::Result<()> {
 }
 
 fn golden(server: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/repositories").join(server)
+    golden::place().join(server)
 }
 
 fn read(repository: &str, arguments: &[&str]) -> Output {
@@ -198,30 +200,19 @@ fn a_blob_that_was_cut_is_damaged_over_http_too() {
     let (address, _requests) = answers("416 Range Not Satisfiable", "");
     let output = read(&format!("http://{address}/r"), &["--list", "snapshots"]);
     refuses(&output, 3, "the blob is shorter than the repository says");
-    // Most servers answer with what there is: every file of segments is cut, however much is left of it.
+    // Most servers answer with what there is: every file of segments is cut, to so many quarters, or by a byte.
     let of = golden("elasticsearch-5.5.2");
     for left in [1, 2, 4] {
-        let root = tempfile::tempdir().unwrap();
-        copy_cut(&of, root.path(), left);
+        let root = golden::copy(&of);
+        for name in golden::files(root.path()) {
+            let path = root.path().join(&name);
+            if name.file_name().unwrap().to_str().unwrap().starts_with("__") {
+                let mut bytes = fs::read(&path).unwrap();
+                bytes.truncate(if left == 4 { bytes.len() - 1 } else { bytes.len() * left / 4 });
+                fs::write(path, bytes).unwrap();
+            }
+        }
         let output = read(&serve(root.path().to_owned()), &["--snapshot", "two", "--quiet"]);
         refuses(&output, 3, "the blob is shorter than the repository says");
-    }
-}
-
-/// A copy of a repository in which of each blob of a file, but for those of a few bytes, only so many quarters are left.
-fn copy_cut(from: &Path, to: &Path, quarters: usize) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_cut(&entry.path(), &target, quarters);
-            continue;
-        }
-        let mut bytes = fs::read(entry.path()).unwrap();
-        if entry.file_name().to_string_lossy().starts_with("__") {
-            bytes.truncate(if quarters == 4 { bytes.len() - 1 } else { bytes.len() * quarters / 4 });
-        }
-        fs::write(target, bytes).unwrap();
     }
 }

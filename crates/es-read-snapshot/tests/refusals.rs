@@ -9,24 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use es_testkit::golden;
 use serde_json::{Value, json};
 
 /// A copy of a repository that may be spoilt.
 struct Spoilt {
     root: tempfile::TempDir,
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_tree(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -35,9 +23,7 @@ fn text(bytes: &[u8]) -> &str {
 
 impl Spoilt {
     fn of(server: &str) -> Self {
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/repositories").join(server);
-        let root = tempfile::tempdir().unwrap();
-        copy_tree(&golden, root.path());
+        let root = golden::copy(&golden::place().join(server));
         Self { root }
     }
 
@@ -271,6 +257,155 @@ fn a_list_of_snapshots_that_is_gone_is_named() {
     let repository = Spoilt::of("elasticsearch-7.10.2");
     fs::remove_file(repository.path("index-2")).unwrap();
     repository.refuses(&LARGE, 3, "es-read-snapshot: index-2: no such blob in the repository");
+}
+
+#[test]
+fn odd_things_in_a_repository_are_told_or_passed_over() {
+    let listed = ["--list", "snapshots"];
+    let repository = Spoilt::of("elasticsearch-7.10.2");
+    let read = || repository.run(&["--snapshot", "two", "--indices", "docs", "--jobs", "1"]);
+    let whole = read();
+    assert_eq!(whole.status.code(), Some(0));
+    // None of these is a list of snapshots.
+    let list = fs::read(repository.path("index-2")).unwrap();
+    for name in ["index-007", "index-+9", "index-99999999999999999999", "index-", "index-ü", "index-9.tmp", "pending-3"]
+    {
+        fs::write(repository.path(name), &list).unwrap();
+    }
+    fs::create_dir(repository.path("index-9")).unwrap();
+    assert_eq!(text(&read().stdout), text(&whole.stdout));
+    // Where there is no index.latest, the newest counts.
+    fs::remove_file(repository.path("index.latest")).unwrap();
+    assert_eq!(text(&read().stdout), text(&whole.stdout));
+    fs::create_dir(repository.path("index.latest")).unwrap();
+    repository.refuses(&listed, 3, "index.latest: Is a directory");
+    fs::remove_dir(repository.path("index.latest")).unwrap();
+    fs::write(repository.path("index.latest"), "").unwrap();
+    repository.refuses(&listed, 3, "index.latest: 0 bytes in place of eight");
+    // It names what is not there: no server is at work on that.
+    fs::write(repository.path("index.latest"), 5_u64.to_be_bytes()).unwrap();
+    repository.refuses(&listed, 3, "index-5: no such blob in the repository, and index.latest names it");
+    repository.refuses(&listed, 3, "hint: --generation 2 reads the newest that is there");
+    assert_eq!(repository.run(&["--list", "snapshots", "--generation", "2"]).status.code(), Some(0));
+    fs::write(repository.path("index.latest"), 2_u64.to_be_bytes()).unwrap();
+    for (content, why) in [
+        (&list[..list.len() / 2], "index-2: damaged: EOF while parsing"),
+        (b"", "index-2: it is empty"),
+        (b"[]", "index-2: not JSON: damaged, or encrypted"),
+        (b"{}", "index-2: missing field `snapshots`"),
+    ] {
+        fs::write(repository.path("index-2"), content).unwrap();
+        repository.refuses(&listed, 3, why);
+    }
+    for (content, why) in [
+        (json!({"snapshots": [{"name": "a", "uuid": "../../etc"}]}), "\"../../etc\" is no name of a blob"),
+        (
+            json!({"snapshots": [{"name": "a", "uuid": "x"}, {"name": "a", "uuid": "y"}]}),
+            "index-2: snapshot \"a\" is listed twice",
+        ),
+        (json!({"snapshots": [], "indices": {"a": {"id": "i", "snapshots": ["x"]}}}), "index \"a\" is in snapshot x,"),
+    ] {
+        fs::write(repository.path("index-2"), content.to_string()).unwrap();
+        let output = repository.run(&listed);
+        assert_eq!(output.status.code(), Some(3));
+        assert!(text(&output.stderr).contains(why), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn what_is_no_repository_is_said_to_be_none() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().canonicalize().unwrap();
+    fs::write(path.join("file"), "").unwrap();
+    fs::create_dir(path.join("empty")).unwrap();
+    for (name, why) in [
+        ("file", "file: not a directory"),
+        ("nothing", "nothing: no such directory"),
+        ("file/below", "file/below: Not a directory"),
+        ("empty", "no index-N: this is not the base of a snapshot repository"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
+            .env_clear()
+            .args(["--list", "snapshots", "--repository", &format!("file://{}/{name}", path.display())])
+            .output()
+            .unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0), "{name}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(why), "{name}: {}", text(&output.stderr));
+    }
+}
+
+/// What can be asked of a repository with a snapshot `two`.
+const ASKED: [&[&str]; 5] = [
+    &["--list", "snapshots"],
+    &["--snapshot", "two", "--list", "indices"],
+    &["--snapshot", "two", "--list", "shards"],
+    &["--snapshot", "two", "--metadata"],
+    &["--snapshot", "two", "--quiet"],
+];
+
+/// Spoils one file after the other, and asks everything: the answer is the same, or the file is named.
+fn ask_without(server: &str, is_spoilt: fn(&str) -> bool, spoil: impl Fn(&Path)) {
+    let repository = Spoilt::of(server);
+    let sorted = |output: &Output| {
+        let mut lines: Vec<String> = text(&output.stdout).lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let whole = ASKED.map(|arguments| sorted(&repository.run(arguments)));
+    let mut refused = ASKED.map(|_| 0);
+    let root = repository.root.path();
+    for name in golden::files(root) {
+        let (file, name) = (root.join(&name), name.to_str().unwrap());
+        if !is_spoilt(name) {
+            continue;
+        }
+        let good = fs::read(&file).unwrap();
+        spoil(&file);
+        for (place, arguments) in ASKED.iter().enumerate() {
+            let output = repository.run(arguments);
+            let (lines, said) = (sorted(&output), text(&output.stderr));
+            if output.status.code() == Some(0) {
+                assert_eq!(lines, whole[place], "{server} {name} {arguments:?}");
+                continue;
+            }
+            refused[place] += 1;
+            assert_eq!(output.status.code(), Some(3), "{server} {name} {arguments:?}: {said}");
+            // What is there and damaged is named as Lucene does, beside its shard.
+            let by_shard = file.exists() && said.contains("]: _");
+            assert!(said.contains(name) || by_shard, "{server} {name} {arguments:?}: {said}");
+            // A snapshot in a list may have lost what is not known of it any more; lines of a file that is damaged come before
+            // the checksum, which is at its end.
+            let may_differ = place == 0 || by_shard;
+            assert!(
+                may_differ || lines.iter().all(|line| whole[place].contains(line)),
+                "{server} {name} {arguments:?}"
+            );
+        }
+        fs::write(&file, good).unwrap();
+    }
+    for (count, arguments) in refused.iter().zip(ASKED) {
+        assert!(*count >= 3, "{server} {arguments:?}: {count}");
+    }
+}
+
+#[test]
+fn a_missing_blob_is_named_whatever_is_asked() {
+    for server in ["elasticsearch-5.5.2", "opensearch-3.8.0"] {
+        ask_without(server, |_| true, |file| fs::remove_file(file).unwrap());
+    }
+}
+
+#[test]
+fn a_blob_that_is_not_whole_is_named_whatever_is_asked() {
+    // One bit, in the middle. Lists of snapshots have no checksum: in a name or a date nobody sees it.
+    let not_a_list = |name: &str| !name.starts_with("index");
+    ask_without("elasticsearch-9.5.3", not_a_list, |file| {
+        let mut bytes = fs::read(file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        fs::write(file, bytes).unwrap();
+    });
+    ask_without("elasticsearch-7.10.2", |_| true, |file| fs::write(file, "").unwrap());
 }
 
 #[test]

@@ -42,8 +42,14 @@ impl Blobs {
             let root = url
                 .to_file_path()
                 .map_err(|()| Error::new(ErrorKind::Usage, format!("{plain}: not the path of a file")))?;
-            if !root.is_dir() {
-                return Err(Error::new(ErrorKind::Failed, format!("{}: no such directory", root.display())));
+            let name = root.display().to_string();
+            match root.metadata() {
+                Ok(metadata) if metadata.is_dir() => {}
+                Ok(_) => return Err(Error::new(ErrorKind::Failed, format!("{name}: not a directory"))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(Error::new(ErrorKind::Failed, format!("{name}: no such directory")));
+                }
+                Err(error) => return Err(Error::blob(&name, &error)),
             }
             Backend::Files(root)
         } else {
@@ -76,8 +82,13 @@ impl Blobs {
                 let failed = |error| Error::blob(&root.display().to_string(), &error);
                 let mut names = Vec::new();
                 for entry in root.read_dir().map_err(failed)? {
-                    let name = entry.map_err(failed)?.file_name();
-                    if let Some(name) = name.to_str().filter(|name| name.starts_with(prefix)) {
+                    let entry = entry.map_err(failed)?;
+                    let name = entry.file_name();
+                    let Some(name) = name.to_str().filter(|name| name.starts_with(prefix)) else {
+                        continue;
+                    };
+                    // As in an object store, where a directory is no blob.
+                    if !entry.file_type().map_err(failed)?.is_dir() {
                         names.push(name.to_owned());
                     }
                 }

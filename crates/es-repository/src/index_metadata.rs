@@ -33,7 +33,7 @@ pub enum Verdict {
 
 impl IndexMetadata {
     pub(crate) fn parse(blob: &str, bytes: &[u8], name: &str) -> Result<Self> {
-        let Tree::<true>(root) = from_slice(blob, bytes)?;
+        let Tree(root) = from_slice(blob, bytes)?;
         let Value::Object(mut root) = root else {
             return Err(Error::corrupt(blob, "no metadata of an index"));
         };

@@ -25,4 +25,3 @@ pub use repository_data::{IndexEntry, RepositoryData, SnapshotEntry};
 pub use secrets::without_secrets;
 pub use shard_files::ShardFiles;
 pub use snapshot_info::{ShardFailure, SnapshotInfo};
-pub use tree::Tree;

@@ -181,6 +181,14 @@ fn read_data(blobs: &Blobs, generation: u64) -> Result<RepositoryData> {
     RepositoryData::parse(&blob, generation, &bytes)
 }
 
+/// A list of snapshots that is not there.
+fn unlisted(latest: u64) -> Error {
+    Error::corrupt(
+        &format!("index-{latest}"),
+        "no such blob in the repository, and index.latest names it as the list of snapshots",
+    )
+}
+
 /// The greatest N of all `index-N`, which `index.latest` must agree with.
 fn newest_generation(blobs: &Blobs) -> Result<u64> {
     let latest = match blobs.find("index.latest")? {
@@ -188,11 +196,16 @@ fn newest_generation(blobs: &Blobs) -> Result<u64> {
         Some(bytes) => match <[u8; 8]>::try_from(bytes.as_slice()) {
             Ok(bytes) => Some(u64::from_be_bytes(bytes)),
             Err(_) => {
-                return Err(Error::corrupt("index.latest", format!("{} bytes in place of eight", bytes.len())));
+                return Err(Error::corrupt("index.latest", format!("{} bytes in place of eight", bytes.len()))
+                    .with_hint("--generation N reads index-N, whatever this says"));
             }
         },
     };
-    let number = |name: &String| name.strip_prefix("index-")?.parse::<u64>().ok();
+    // Only as servers write it: index-007 is of somebody else.
+    let number = |name: &String| {
+        let digits = name.strip_prefix("index-")?;
+        digits.parse::<u64>().ok().filter(|number| number.to_string() == digits)
+    };
     let listed = match blobs.list("index-")? {
         Some(names) => names.iter().filter_map(number).max(),
         // What cannot be listed can be asked for by its name.
@@ -202,16 +215,17 @@ fn newest_generation(blobs: &Blobs) -> Result<u64> {
         },
     };
     match (listed, latest) {
-        (Some(listed), Some(latest)) if listed != latest => Err(Error::new(
+        // Servers write the list first, and what names it then.
+        (Some(listed), Some(latest)) if listed < latest => {
+            Err(unlisted(latest).with_hint(format!("--generation {listed} reads the newest that is there")))
+        }
+        (Some(listed), Some(latest)) if listed > latest => Err(Error::new(
             ErrorKind::Retry,
             format!("index.latest says {latest}, but there is index-{listed}: the repository is being written to"),
         )
         .with_hint(format!("try again when no snapshot is running; if none is, give --generation {listed}"))),
         (Some(newest), _) => Ok(newest),
-        (None, Some(latest)) => Err(Error::corrupt(
-            &format!("index-{latest}"),
-            "no such blob in the repository, and index.latest names it as the list of snapshots",
-        )),
+        (None, Some(latest)) => Err(unlisted(latest)),
         (None, None) => Err(Error::new(ErrorKind::Failed, "no index-N: this is not the base of a snapshot repository")
             .with_hint("give the repository's location, or bucket and base_path")),
     }

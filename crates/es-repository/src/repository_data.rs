@@ -1,10 +1,11 @@
 //! `index-N`: which snapshots and indices a repository holds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::tree::damaged;
 
 /// The repository format this reader knows; servers raise `min_version` when they change it.
 const NEWEST_KNOWN: (u32, u32) = (7, 12);
@@ -97,8 +98,11 @@ enum RawReference {
 impl RepositoryData {
     pub(crate) fn parse(blob: &str, generation: u64, bytes: &[u8]) -> Result<Self> {
         let raw: Raw = serde_json::from_slice(bytes).map_err(|error| {
+            if bytes.is_empty() {
+                return Error::corrupt(blob, "it is empty");
+            }
             if bytes.trim_ascii_start().starts_with(b"{") {
-                return Error::corrupt(blob, error);
+                return Error::corrupt(blob, damaged(&error));
             }
             // Servers encrypt this file too.
             Error::corrupt(blob, "not JSON: damaged, or encrypted")
@@ -143,6 +147,10 @@ impl RepositoryData {
     }
 
     fn check(&self, blob: &str) -> Result<()> {
+        let mut names = HashSet::new();
+        if let Some(twice) = self.snapshots.iter().find(|snapshot| !names.insert(&snapshot.name)) {
+            return Err(Error::corrupt(blob, format!("snapshot {:?} is listed twice", twice.name)));
+        }
         for index in &self.indices {
             for uuid in &index.snapshots {
                 if !self.snapshots.iter().any(|snapshot| snapshot.uuid == *uuid) {

@@ -60,7 +60,7 @@ pub struct ShardFailure {
 
 impl SnapshotInfo {
     pub(crate) fn parse(blob: &str, bytes: &[u8]) -> Result<Self> {
-        let Tree::<true>(root) = from_slice(blob, bytes)?;
+        let Tree(root) = from_slice(blob, bytes)?;
         // One root key, `snapshot`, whose value are the fields; or the fields themselves.
         let fields = match root {
             Value::Object(mut map) if map.len() == 1 => {

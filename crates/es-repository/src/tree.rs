@@ -15,24 +15,28 @@ pub(crate) fn from_slice<T: DeserializeOwned>(blob: &str, bytes: &[u8]) -> Resul
     if bytes.starts_with(SMILE) {
         serde_smile::from_slice(bytes).map_err(|error| Error::corrupt(blob, error))
     } else {
-        serde_json::from_slice(bytes).map_err(|error| Error::corrupt(blob, error))
+        serde_json::from_slice(bytes).map_err(|error| Error::corrupt(blob, damaged(&error)))
     }
 }
 
-/// A JSON value that may have been SMILE or CBOR: binary values become base64 or, if `EMBEDDED`, the
-/// compressed JSON they hold.
+/// What JSON that cannot be read is.
+pub(crate) fn damaged(error: &serde_json::Error) -> String {
+    if error.is_eof() || error.is_syntax() { format!("damaged: {error}") } else { error.to_string() }
+}
+
+/// A JSON value that may have been SMILE: binary values become the compressed JSON they hold, or base64.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Tree<const EMBEDDED: bool = true>(pub Value);
+pub(crate) struct Tree(pub(crate) Value);
 
-impl<'de, const EMBEDDED: bool> Deserialize<'de> for Tree<EMBEDDED> {
+impl<'de> Deserialize<'de> for Tree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TreeVisitor::<EMBEDDED>).map(Self)
+        deserializer.deserialize_any(TreeVisitor).map(Self)
     }
 }
 
-struct TreeVisitor<const EMBEDDED: bool>;
+struct TreeVisitor;
 
-impl<'de, const EMBEDDED: bool> Visitor<'de> for TreeVisitor<EMBEDDED> {
+impl<'de> Visitor<'de> for TreeVisitor {
     type Value = Value;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -77,7 +81,8 @@ impl<'de, const EMBEDDED: bool> Visitor<'de> for TreeVisitor<EMBEDDED> {
 
     fn visit_bytes<E>(self, value: &[u8]) -> Result<Value, E> {
         // Mappings and filters may be embedded as compressed JSON.
-        let embedded = (EMBEDDED && value.starts_with(b"DFL\0"))
+        let embedded = value
+            .starts_with(b"DFL\0")
             .then(|| decompress("", value).ok())
             .flatten()
             .and_then(|plain| from_slice::<Tree>("", &plain).ok());
@@ -105,7 +110,7 @@ impl<'de, const EMBEDDED: bool> Visitor<'de> for TreeVisitor<EMBEDDED> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
-        while let Some(Tree::<EMBEDDED>(value)) = list.next_element()? {
+        while let Some(Tree(value)) = list.next_element()? {
             values.push(value);
         }
         Ok(Value::Array(values))
@@ -113,7 +118,7 @@ impl<'de, const EMBEDDED: bool> Visitor<'de> for TreeVisitor<EMBEDDED> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut values = Map::new();
-        while let Some((key, Tree(value))) = map.next_entry::<String, Tree<EMBEDDED>>()? {
+        while let Some((key, Tree(value))) = map.next_entry::<String, Tree>()? {
             if values.insert(key.clone(), value).is_some() {
                 return Err(A::Error::custom(format!("{key:?} comes twice")));
             }

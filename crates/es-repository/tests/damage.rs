@@ -7,45 +7,19 @@ use std::path::{Path, PathBuf};
 
 use es_lucene::{Directory, Mapping, Segment, SegmentInfos, Source};
 use es_repository::{Options, Repository, Verdict};
+use es_testkit::golden::{self, repositories};
+use es_testkit::score;
 
-fn repositories() -> Vec<PathBuf> {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/repositories");
-    let mut paths: Vec<_> = fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.is_dir());
-    paths.sort();
-    assert!(!paths.is_empty());
-    paths
-}
-
-/// Those, and one whose documents are compressed as no other's.
+/// All repositories, and one whose documents are compressed as no other's.
 fn all_formats() -> Vec<PathBuf> {
     let mut paths = repositories();
     paths.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/zstandard/opensearch-2.9.0"));
     paths
 }
 
-fn files(root: &Path, below: &Path, list: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(root.join(below)).unwrap() {
-        let name = below.join(entry.unwrap().file_name());
-        if root.join(&name).is_dir() {
-            files(root, &name, list);
-        } else {
-            list.push(name);
-        }
-    }
-}
-
+/// A copy of a repository, and the names of its files.
 fn copy(from: &Path) -> (tempfile::TempDir, Vec<PathBuf>) {
-    let to = tempfile::tempdir().unwrap();
-    let mut list = Vec::new();
-    files(from, Path::new(""), &mut list);
-    list.sort();
-    for name in &list {
-        let target = to.path().join(name);
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(from.join(name), target).unwrap();
-    }
-    (to, list)
+    (golden::copy(from), golden::files(from))
 }
 
 fn segments(files: &dyn Directory, mapping: &Mapping, list: &mut Vec<String>) -> Result<(), es_lucene::Error> {
@@ -96,6 +70,7 @@ fn random(state: &mut u64) -> usize {
 #[test]
 fn every_flipped_bit_is_refused_or_changes_nothing() {
     let mut state = 1;
+    let flips = if score::whole() { 8 } else { 1 };
     for repository in all_formats() {
         let whole = read(&repository).unwrap();
         let (copy, list) = copy(&repository);
@@ -103,7 +78,7 @@ fn every_flipped_bit_is_refused_or_changes_nothing() {
         for name in &list {
             let path = copy.path().join(name);
             let good = fs::read(&path).unwrap();
-            for _ in 0..1 {
+            for _ in 0..flips {
                 let bit = random(&mut state) % (good.len() * 8);
                 let mut bad = good.clone();
                 bad[bit / 8] ^= 1 << (bit % 8);
@@ -120,7 +95,8 @@ fn every_flipped_bit_is_refused_or_changes_nothing() {
             }
             fs::write(&path, good).unwrap();
         }
-        assert!(refused > list.len() / 3, "{}: {refused} of {} flips noticed", repository.display(), list.len());
+        let tried = flips * list.len();
+        assert!(refused > tried / 3, "{}: {refused} of {tried} flips noticed", repository.display());
     }
 }
 

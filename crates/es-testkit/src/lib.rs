@@ -2,6 +2,7 @@
 //!
 //! - [`bed`]: real Elasticsearch, OpenSearch and S3 servers, kept by `es-testbed run`.
 //! - [`generator`]: seeded data with everything that is easily lost.
+//! - [`golden`]: the repositories in tests/golden.
 //! - [`contract`]: what every tool does alike.
 //! - [`proxy`]: spoils one answer of a real server and passes all else through.
 //! - [`recorded`]: answers of real servers, for the stub.
@@ -19,6 +20,7 @@ pub mod cli;
 pub mod contract;
 mod daemon;
 pub mod generator;
+pub mod golden;
 mod http;
 pub mod proxy;
 pub mod recorded;
