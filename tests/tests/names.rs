@@ -4,9 +4,11 @@
 use std::fs;
 
 use es_testkit::bed::{self, Server};
+use es_testkit::generator::Random;
 use es_testkit::score::whole;
 use es_testkit::tool::Output;
-use es_tests::{Original, ask, eventually, original, run};
+use es_tests::{Original, ask, eventually, fill, original, run, shell};
+use serde_json::json;
 
 /// Red, then the same by a single character of C1, DEL, and from right to left.
 const RED: &str = "esc\u{1b}[31mred\u{9b}31m\u{7f}\u{202e}";
@@ -23,7 +25,7 @@ fn clean(output: &Output) {
 }
 
 fn move_it(source: &Server, target: &Server, kind: &str) {
-    ask(source, "PUT", &format!("{PATH}/{kind}/1?refresh=true"), Some(&serde_json::json!({"n": 1})));
+    ask(source, "PUT", &format!("{PATH}/{kind}/1?refresh=true"), Some(&json!({"n": 1})));
     eventually("a primary", || ask(source, "GET", "/_cluster/health", None)["status"] != "red");
     let root = format!("--type fs --location {}/names", source.repository_root.display());
     let rename = "--rename-pattern '(.+)' --rename-replacement 'moved-$1'";
@@ -80,7 +82,7 @@ fn a_name_that_paints_the_terminal_goes_through_the_pipe_and_paints_nothing() {
 #[test]
 fn the_script_and_its_log_paint_nothing_either() {
     let Original { source, target, .. } = &original();
-    ask(source, "PUT", &format!("{PATH}-2/doc/1?refresh=true"), Some(&serde_json::json!({"n": 1})));
+    ask(source, "PUT", &format!("{PATH}-2/doc/1?refresh=true"), Some(&json!({"n": 1})));
     let work = tempfile::tempdir().expect("a work directory");
     let output = run(
         &format!(
@@ -101,4 +103,70 @@ fn the_script_and_its_log_paint_nothing_either() {
         }
     }
     ask(source, "DELETE", &format!("{PATH}-2"), None);
+}
+
+/// Runs a script with a terminal of its own for all three streams, and gives all that the terminal was sent.
+fn on_a_terminal(script: &str, source: &Server, target: &Server) -> String {
+    // Of the standard library, where `script` differs from system to system; nothing is typed.
+    let spawn = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(['/bin/sh', '-c', sys.argv[1]])))";
+    let mut terminal = shell("python3 -c \"$SPAWN\" \"$SCRIPT\"", source, target);
+    for (name, value) in [("SPAWN", spawn), ("SCRIPT", script), ("TERM", "xterm"), ("COLUMNS", "200")] {
+        terminal = terminal.env(name, value);
+    }
+    let output = terminal.run();
+    output.exit(0);
+    output.out().to_string()
+}
+
+/// What a bar draws: the line is cleared, the cursor goes up and down, or is hidden.
+const OF_A_BAR: [&str; 6] = ["\u{1b}[2K", "\u{1b}[1A", "\u{1b}[1B", "\u{1b}[?25l", "\u{1b}[?25h", "\r"];
+
+#[test]
+fn on_a_terminal_bars_are_drawn_and_names_paint_nothing() {
+    let Original { source, target, .. } = &original();
+    ask(source, "PUT", &format!("{PATH}-3/doc/1?refresh=true"), Some(&json!({"n": 1})));
+    // As much as the throttle lets through in a second and a half.
+    fill(
+        source,
+        "esc-slow-3",
+        &json!({"number_of_shards": 1, "number_of_replicas": 0}),
+        10,
+        400,
+        &mut Random::new(3, &[]),
+    );
+    let root = source.repository_root.join("names-3");
+    let work = tempfile::tempdir().expect("a work directory");
+    let slow = "--max-snapshot-bytes-per-sec 40kb --max-restore-bytes-per-sec 40kb";
+    let rename = "--rename-pattern '(.+)' --rename-replacement 'moved-$1'";
+    let sent = on_a_terminal(
+        &format!(
+            "set -e; cd {directory}
+            for side in source target; do es-register-repository --cluster $side --repository names-3 --type fs --location {root} {slow}; done
+            es-preflight --repository names-3 --indices 'esc*-3' {rename} --format table -v || :
+            es-snapshot --repository names-3 --snapshot names-3 --indices 'esc*-3' -v >1.json; cat 1.json
+            es-wait <1.json >2.json; cat 2.json
+            es-restore {rename} -v <2.json >3.json
+            es-wait <3.json >4.json
+            es-finish-restore -v <4.json >5.json
+            es-wait --timeout 1s <5.json >6.json || :
+            es-compare-counts -v <4.json
+            es-compare-counts --format table <4.json
+            es-snapshot --repository names-3 --snapshot other --indices '{RED}x' || :
+            es-snapshot --repository 'no{RED}' --snapshot names-3 --indices 'esc*-3' || :
+            es-wait --timeout '{RED}' || :",
+            directory = work.path().display(),
+            root = root.display(),
+        ),
+        source,
+        target,
+    );
+    assert!(sent.contains("\u{1b}[2K"), "no bar was drawn: {sent:?}");
+    let left = OF_A_BAR.iter().fold(sent.clone(), |left, own| left.replace(own, ""));
+    let painted: Vec<&str> = left.split('\n').filter(|line| steers(line).is_some()).collect();
+    assert_eq!(painted, [""; 0]);
+    // They were there, in other letters.
+    assert!(left.matches("[31mred").count() > 10 && left.contains("10") && left.contains("equal"), "{left:?}");
+    for (server, names) in [(source, "esc*-3"), (target, "moved-*-3")] {
+        ask(server, "DELETE", &format!("/{names}"), None);
+    }
 }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 /// One trap: what it is called, and how it is sprung on a server that holds index `one` and repository `r`.
 type Trap = (&'static str, fn(&Server) -> End);
 
-const TRAPS: [Trap; 17] = [
+const TRAPS: [Trap; 18] = [
     ("1 a snapshot of a misspelt index", a_snapshot_of_a_misspelt_index),
     ("1 a snapshot of nothing that someone else took", a_snapshot_of_nothing),
     ("2 a restore of a misspelt index", a_restore_of_a_misspelt_index),
@@ -32,6 +32,7 @@ const TRAPS: [Trap; 17] = [
     ("13 a repository that lost its list before the wait ended", a_list_lost_before_the_wait_ended),
     ("14 a restore over a closed index", a_restore_over_a_closed_index),
     ("15 settings put back where the source has none", settings_put_back_where_the_source_has_none),
+    ("15 settings that cannot be put back", settings_that_cannot_be_put_back),
     ("a restore into a name that is taken", a_restore_into_a_taken_name),
     ("5 a snapshot whose files cannot be written", a_snapshot_whose_files_cannot_be_written),
     ("6 a snapshot whose repository is away at its end", a_snapshot_whose_repository_is_away_at_its_end),
@@ -315,6 +316,35 @@ fn settings_put_back_where_the_source_has_none(server: &Server) -> End {
     let settings = ask(server, "GET", "/t15/_settings", None)["t15"]["settings"]["index"].clone();
     let put_back = settings["number_of_replicas"] == "0" && settings["refresh_interval"].is_null();
     must_be(put_back && count(server, "t15") == Some(3), &settings.to_string())
+}
+
+fn settings_that_cannot_be_put_back(server: &Server) -> End {
+    let own = json!({"number_of_shards": 1, "number_of_replicas": 1, "refresh_interval": "7s"});
+    ask(server, "PUT", "/own", Some(&json!({"settings": own})));
+    put_documents(server, "own", 3);
+    let directory = tempfile::tempdir().unwrap();
+    let restored = directory.path().join("restored");
+    let rename = "--rename-pattern own --rename-replacement t15-own --replicas 0 --refresh-interval -1";
+    let script = format!(
+        "es-snapshot --repository r --snapshot own --indices own | es-wait | es-restore {rename} | es-wait > {}",
+        restored.display()
+    );
+    let output = sh(server, &script);
+    must_be(output.code() == 0, output.err())?;
+    // An operator, or a policy, seals it before its settings are back.
+    let seal = |on: Value| ask(server, "PUT", "/t15-own/_settings", Some(&json!({"index.blocks.read_only": on})));
+    seal(json!(true));
+    let finish = format!("es-finish-restore < {}", restored.display());
+    told(&sh(server, &format!("{finish} | es-compare-counts")))?;
+    told(&sh(server, &finish))?;
+    seal(json!(null));
+    let output = sh(server, &finish);
+    must_be(output.code() == 0, output.err())?;
+    let settings = ask(server, "GET", "/t15-own/_settings", None)["t15-own"]["settings"]["index"].clone();
+    must_be(
+        settings["number_of_replicas"] == "1" && settings["refresh_interval"] == "7s",
+        &format!("not put back: {settings}"),
+    )
 }
 
 fn a_restore_into_a_taken_name(server: &Server) -> End {

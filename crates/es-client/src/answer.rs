@@ -1,7 +1,7 @@
 //! Answers of a cluster as JSON values.
 
 use crate::CallError;
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, quoted};
 use es_records::{ShardFailure, Shards};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -29,7 +29,7 @@ pub(crate) enum Undecodable {
     Wrong(String),
 }
 
-/// Decodes an answer, without these secrets. A key that comes twice in an object is refused: which of the two is meant, no one can
+/// Decodes an answer, without these secrets where they are no names. A key that comes twice in an object is refused: which of the two is meant, no one can
 /// say, and parsers differ. No server of 5.x to 9.x writes one. A small text can become very many values: they are counted
 /// while they are made.
 ///
@@ -46,10 +46,10 @@ pub(crate) fn decode(bytes: &[u8], secrets: &Secrets) -> Result<Value, Undecodab
     })
 }
 
-/// The beginning of an answer, for a message: it may be of any length.
+/// The beginning of an answer, for a message: it may be of any length, and hold what let a request in.
 #[must_use]
 pub fn excerpt(answer: &Value) -> String {
-    crate::error::short(&answer.to_string())
+    crate::error::short(&quoted(&answer.to_string()))
 }
 
 /// The snapshot of this name in the answer to a look for it; none where the list is empty. An answer that is no such list, is
@@ -93,7 +93,7 @@ impl Builder<'_> {
     /// A string may lie in the parser's own space too.
     fn text<E: Error>(self, text: &str) -> Result<String, E> {
         self.take(OF_STRING + 2 * text.len())?;
-        Ok(self.secrets.without(text).into_owned())
+        Ok(self.secrets.of_data(text).into_owned())
     }
 }
 

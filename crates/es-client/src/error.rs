@@ -92,7 +92,9 @@ impl ServerError {
     }
 
     fn hide(&mut self, secrets: &Secrets) {
-        for text in [&mut self.kind, &mut self.reason].into_iter().chain(&mut self.cause).chain(&mut self.causes) {
+        // A type is a word of the server's own, by which the refusal is known, whatever the password is.
+        let kind = Some(&mut self.kind).filter(|kind| !kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+        for text in kind.into_iter().chain([&mut self.reason]).chain(&mut self.cause).chain(&mut self.causes) {
             secrets.hide(text);
         }
     }
@@ -308,6 +310,17 @@ mod tests {
         let body = r#"{"error":{"root_cause":[],"type":"snapshot_restore_exception","reason":"[r1:s1/u] cannot restore index [a] because it's open"},"status":500}"#;
         assert_eq!(of(500, body).class(), Class::UserError);
         assert_eq!(of(500, body).exit(), Exit::Failed);
+    }
+
+    #[test]
+    fn a_refusal_is_known_by_its_type_whatever_the_password_is() {
+        // user:exception
+        let secrets = Secrets::of(&[("authorization".to_string(), "Basic dXNlcjpleGNlcHRpb24=".to_string())]);
+        let body =
+            br#"{"error":{"type":"repository_missing_exception","reason":"[r] missing, no exception"},"status":404}"#;
+        let error = ServerError::decode_without(&secrets, 404, body);
+        assert!(error.is_missing(), "{error}");
+        assert_eq!(error.reason, "[r] missing, no (redacted)");
     }
 
     #[test]

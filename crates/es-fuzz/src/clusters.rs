@@ -7,6 +7,7 @@ use es_cli::{Exit, printable};
 use es_client::catalogue::Flavour;
 use es_client::{ServerError, flat};
 use es_records::{IndexSettings, ShardFailure, Shards, State};
+use es_wait::parsers;
 use serde_json::Value;
 
 use crate::Run;
@@ -89,5 +90,73 @@ pub(crate) fn answer() -> Run {
         if let Ok(value) = serde_json::from_slice(data) {
             walk(&value);
         }
+    })
+}
+
+/// What es-wait makes of a snapshot, wherever in an answer it stands: only one that is whole ends well.
+pub(crate) fn snapshot() -> Run {
+    let indices = ["javacafe_2018_01_01".to_string()];
+    Box::new(move |data| {
+        let Ok(answer) = serde_json::from_slice::<Value>(data) else { return };
+        let listed = answer["snapshots"].as_array().into_iter().flatten();
+        for seen in listed.chain([&answer, &answer["snapshot"]]) {
+            for wanted in [&indices[..], &[]] {
+                match parsers::snapshot(seen, wanted) {
+                    Some(Ok(snapshot)) => {
+                        assert_eq!(seen["state"], "SUCCESS");
+                        assert!(snapshot.shards.failed == 0 && snapshot.shards.successful == snapshot.shards.total);
+                        assert!(!snapshot.indices.is_empty() && snapshot.missing_indices.is_empty());
+                    }
+                    Some(Err(fault)) => {
+                        assert_ne!(fault.exit, Exit::Ok);
+                        harmless(&printable(&fault.message));
+                    }
+                    None => {}
+                }
+            }
+        }
+    })
+}
+
+/// Health, then an explanation of what is not started, a line each.
+pub(crate) fn health_seeds() -> Vec<Vec<u8>> {
+    let index = r#"{"status":"yellow","number_of_shards":2,"number_of_replicas":1,"active_primary_shards":2,"active_shards":2,"relocating_shards":0,"initializing_shards":0,"unassigned_shards":2}"#;
+    let health = |index: &str| {
+        format!(
+            r#"{{"cluster_name":"c","status":"yellow","timed_out":false,"number_of_nodes":1,"indices":{{"a":{index}}}}}"#
+        )
+    };
+    let why = r#"{"index":"a","shard":0,"primary":false,"current_state":"unassigned","unassigned_info":{"reason":"INDEX_CREATED","details":"x"},"can_allocate":"no","allocate_explanation":"cannot","node_allocation_decisions":[{"node_name":"n","deciders":[{"decider":"same_shard","decision":"NO","explanation":"a copy is there"}]}]}"#;
+    let green = index.replace("yellow", "green").replace(r#""unassigned_shards":2"#, r#""unassigned_shards":0"#);
+    let red = index.replace("yellow", "red").replace(r#""active_primary_shards":2"#, r#""active_primary_shards":1"#);
+    [index, &green, &red].map(|index| format!("{}\n{why}", health(index)).into_bytes()).into()
+}
+
+pub(crate) fn health() -> Run {
+    Box::new(|data| {
+        let mut lines = data.splitn(2, |byte| *byte == b'\n');
+        let mut json = || serde_json::from_slice::<Value>(lines.next().unwrap_or_default()).unwrap_or_default();
+        let (health, explanation) = (json(), json());
+        for index in parsers::settled(&health, &explanation) {
+            let one = &health["indices"][&index];
+            assert!(one["number_of_shards"].as_u64() > Some(0), "{one}: settled without a shard");
+            assert_eq!(one["active_primary_shards"], one["number_of_shards"], "{one}: settled without its primaries");
+        }
+    })
+}
+
+/// What a node says of itself, then its figures, a line each.
+pub(crate) fn node_seeds() -> Vec<Vec<u8>> {
+    let node = r#"{"name":"n","host":"127.0.0.1","ip":"127.0.0.1","roles":["data","master"],"attributes":{"room":"a"},"plugins":[{"name":"repository-s3","classname":"org.x.S3"}],"modules":[]}"#;
+    let stats = r#"{"timestamp":1516240119000,"fs":{"data":[{"path":"/","total_in_bytes":100,"free_in_bytes":50,"available_in_bytes":40,"low_watermark_free_space_in_bytes":15,"high_watermark_free_space_in_bytes":10,"flood_stage_free_space_in_bytes":5}]}}"#;
+    vec![format!("{node}\n{stats}").into_bytes()]
+}
+
+pub(crate) fn node() -> Run {
+    Box::new(|data| {
+        let mut lines = data.splitn(2, |byte| *byte == b'\n');
+        let mut json = || serde_json::from_slice::<Value>(lines.next().unwrap_or_default()).unwrap_or_default();
+        let (node, stats) = (json(), json());
+        es_preflight::parsers::node(&node, &stats);
     })
 }

@@ -140,6 +140,66 @@ pub(crate) fn signature() -> Run {
     })
 }
 
+pub(crate) fn curl_seeds() -> Vec<Vec<u8>> {
+    strings(&["https://h/a\\b?q=\"x\"", "x-note: a\tb", "{\"a\":\"\\u000a\"}\n{\"b\":1}\r\n", "@file", "\u{b}#\u{e9}"])
+}
+
+/// What curl reads of a config (curl(1), -K): one option a line, and in quotes these escapes and no others.
+pub(crate) fn curl() -> Run {
+    Box::new(|value| {
+        let line = es_sign_request::parsers::curl_option("data-raw", value);
+        let quoted =
+            line.strip_prefix(b"data-raw = \"").and_then(|rest| rest.strip_suffix(b"\"\n")).expect("an option");
+        let mut read = Vec::new();
+        let mut bytes = quoted.iter();
+        while let Some(byte) = bytes.next() {
+            assert!(!matches!(byte, b'"' | b'\n' | b'\r'), "the option ends early: {line:?}");
+            read.push(match byte {
+                b'\\' => match bytes.next().expect("a letter after a backslash") {
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    b'v' => 0x0b,
+                    other => *other,
+                },
+                byte => *byte,
+            });
+        }
+        assert_eq!(read, value);
+    })
+}
+
+pub(crate) fn version_seeds() -> Vec<Vec<u8>> {
+    strings(&[
+        "elasticsearch 5.5.2\n5050299\nopensearch 3.8.0\n137248027",
+        "elasticsearch 9.5.3-SNAPSHOT\n9009000\n18446744073709551615",
+        "opensearch 1.3.20\nelasticsearch 7.10.2\nelasticsearch 7.11\n7100299\n0",
+    ])
+}
+
+pub(crate) fn versions() -> Run {
+    on_text(|text| es_preflight::parsers::versions(&text.lines().take(8).collect::<Vec<_>>()))
+}
+
+pub(crate) fn setting_seeds() -> Vec<Vec<u8>> {
+    strings(&[
+        "85%\n150gb",
+        "0.85\n1.5GB",
+        "500mb\n-1",
+        "30d\n0ms",
+        "log-*,x\nlog-1",
+        "logs\n.ds-logs-2018.01.18-000001",
+        "NaN\ninf",
+    ])
+}
+
+pub(crate) fn settings() -> Run {
+    on_text(|text| {
+        let (one, other) = text.split_once('\n').unwrap_or((text, ""));
+        es_preflight::parsers::values(one, other);
+    })
+}
+
 pub(crate) fn plan_seeds() -> Vec<Vec<u8>> {
     strings(&[
         "\u{feff}index,note,target_index\n# last week\n a ,\"with, comma\",b\n\"c\",,\n",

@@ -17,6 +17,41 @@ use finding::{Findings, Level};
 use side::Side;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use version::Version;
+
+/// Parsers of what comes from outside, for fuzzing.
+#[doc(hidden)]
+pub mod parsers {
+    use serde_json::Value;
+
+    /// Reads versions as clusters and settings of indices write them, and compares each with the others.
+    pub fn versions(all: &[&str]) {
+        let read = |text: &&str| match text.parse() {
+            Ok(id) => crate::Version::created(id),
+            Err(_) => crate::Version::of(
+                text.split_once(' ').unwrap_or_default().0,
+                text.split(' ').next_back().unwrap_or_default(),
+            ),
+        };
+        let versions: Vec<_> = all.iter().map(read).collect();
+        for one in &versions {
+            assert_eq!(one.cannot_read(*one), None, "{one} reads what it wrote");
+            for other in &versions {
+                let _ = (one.cannot_read(*other), one.cannot_read_repository(*other));
+            }
+        }
+    }
+
+    /// Reads values of settings: sizes, watermarks, times, wildcards, names of backing indices.
+    pub fn values(text: &str, other: &str) {
+        crate::checks::values(text, other);
+    }
+
+    /// Reads what a node says of itself.
+    pub fn node(node: &Value, stats: &Value) {
+        crate::side::read("id", node, Some(stats), std::time::SystemTime::UNIX_EPOCH);
+    }
+}
 
 /// Say before anything is written whether a migration can work
 ///

@@ -210,7 +210,8 @@ impl<'a> Side<'a> {
     }
 }
 
-fn read(id: &str, node: &Value, stats: Option<&Value>, now: SystemTime) -> Node {
+/// Reads what `_nodes` says of a node.
+pub(crate) fn read(id: &str, node: &Value, stats: Option<&Value>, now: SystemTime) -> Node {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
     let words = |value: &Value| value.as_array().into_iter().flatten().map(text).collect();
     let listed = ["plugins", "modules"].iter().flat_map(|list| node[*list].as_array().into_iter().flatten());

@@ -371,7 +371,8 @@ fn list(cluster: &Cluster, io: &mut Io) -> anyhow::Result<Exit> {
     let identity = cluster.identity()?.clone();
     let what = format!("repositories of the {} cluster", cluster.role());
     let all = cluster.get(&Path::of(["_snapshot"])).map_err(|e| e.fault(&what))?;
-    for (name, entry) in all.as_object().ok_or_else(|| strange(&all, &what, "repositories"))? {
+    let typed = |all: &&Map<String, Value>| all.values().all(|entry| entry["type"].is_string());
+    for (name, entry) in all.as_object().filter(typed).ok_or_else(|| strange(&all, &what, "repositories"))? {
         let (repository_type, settings) = decode(entry);
         let cluster = Some(identity.clone());
         let record =

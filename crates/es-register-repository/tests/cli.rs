@@ -240,9 +240,11 @@ fn the_list_has_every_registration() {
 #[test]
 fn an_answer_that_lists_nothing_of_what_was_asked_for_is_a_failure() {
     let refusal = json!({"error": {"type": "repository_exception", "reason": "[move] could not read"}, "status": 500});
-    for (strange, words) in
-        [(json!([]), "lists no repositories: []"), (refusal.clone(), "repository_exception: [move] could not")]
-    {
+    for (strange, words) in [
+        (json!([]), "lists no repositories: []"),
+        (json!({"r": {"type": "fs", "settings": {}}, "seen": "x"}), "lists no repositories: {"),
+        (refusal.clone(), "repository_exception: [move] could not"),
+    ] {
         let stub = Stub::start();
         stub.root(SOURCE).on("GET", "/_snapshot", Answer::json(200, &strange));
         tool(NAME).url(stub.url()).arg("--list").run().exit(3).stdout("").stderr_contains(words);

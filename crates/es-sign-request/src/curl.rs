@@ -125,7 +125,7 @@ fn in_a_file(why: &str) -> Fault {
 }
 
 /// `name = "value"`, with what curl reads as escapes within quotes (curl(1), -K).
-fn option(text: &mut Vec<u8>, name: &str, value: &[u8]) {
+pub(crate) fn option(text: &mut Vec<u8>, name: &str, value: &[u8]) {
     text.extend_from_slice(name.as_bytes());
     text.extend_from_slice(b" = \"");
     for &byte in value {

@@ -152,6 +152,14 @@ pub mod parsers {
         refusal.findings(None).iter().map(crate::diagnose::Finding::text).collect()
     }
 
+    /// Writes one option of a config for curl.
+    #[must_use]
+    pub fn curl_option(name: &str, value: &[u8]) -> Vec<u8> {
+        let mut text = Vec::new();
+        crate::curl::option(&mut text, name, value);
+        text
+    }
+
     /// Compares what the service quotes in its answer with a canonical request of one's own.
     #[must_use]
     pub fn compare(text: &str, canonical: &str) -> Vec<String> {

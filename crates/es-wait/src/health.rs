@@ -214,6 +214,16 @@ pub(crate) fn reached(health: &IndexHealth, wanted: Wanted, stuck: Option<&Expla
     }
 }
 
+/// Which indices a look calls settled, for fuzzing.
+pub(crate) fn settled(health: &Value, explanation: &Value) -> Vec<String> {
+    let Ok(look) = Look::of(health) else { return Vec::new() };
+    let stuck = decode(explanation);
+    let reached = |health: &IndexHealth| {
+        [Wanted::Green, Wanted::Yellow, Wanted::Auto].into_iter().any(|wanted| reached(health, wanted, stuck.as_ref()))
+    };
+    look.indices.into_iter().filter(|(_, health)| reached(health)).map(|(index, _)| index).collect()
+}
+
 /// Looks that must agree, this long apart, before a shard that no node may take is believed to stay so.
 pub(crate) const AGREEING: u32 = 4;
 pub(crate) const APART: Duration = Duration::from_secs(1);

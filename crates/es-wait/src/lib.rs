@@ -67,6 +67,26 @@ pub(crate) enum Wanted {
     Primaries,
 }
 
+/// Parsers of what comes from outside, for fuzzing.
+#[doc(hidden)]
+pub mod parsers {
+    use es_records::Snapshot;
+    use serde_json::Value;
+
+    /// Reads what `GET _snapshot` says of one snapshot that should hold these indices: whether the wait ends well, or what it ends
+    /// with; none while it runs.
+    #[must_use]
+    pub fn snapshot(seen: &Value, indices: &[String]) -> Option<Result<Snapshot, es_cli::Fault>> {
+        crate::snapshot::judged(seen, indices)
+    }
+
+    /// Reads an answer of `_cluster/health`: the indices that are settled, by each wish, with this explanation of what is not.
+    #[must_use]
+    pub fn settled(health: &Value, explanation: &Value) -> Vec<String> {
+        crate::health::settled(health, explanation)
+    }
+}
+
 /// The tool's command line.
 #[must_use]
 pub fn command() -> clap::Command {

@@ -123,6 +123,16 @@ fn verdict(snapshot: &mut Snapshot, seen: &Value, what: &str) -> Option<Fault> {
     Some(Fault::no(message).hint(hint))
 }
 
+/// What a look at a snapshot comes to, for fuzzing.
+pub(crate) fn judged(seen: &Value, indices: &[String]) -> Option<Result<Snapshot, Fault>> {
+    let mut snapshot = Snapshot { indices: indices.to_vec(), ..Snapshot::default() };
+    read(&mut snapshot, seen);
+    snapshot.state.is_final().then(|| match verdict(&mut snapshot, seen, "snapshot") {
+        Some(fault) => Err(fault),
+        None => Ok(snapshot),
+    })
+}
+
 /// What is wrong with it, in the server's words where it has some.
 fn reasons(snapshot: &Snapshot) -> String {
     let mut reasons = Vec::new();

@@ -137,7 +137,7 @@ fn fits(rules: &[Rule<'_>], node: &Node) -> bool {
         })
 }
 
-fn wildcard(pattern: &str, name: &str) -> bool {
+pub(super) fn wildcard(pattern: &str, name: &str) -> bool {
     es_client::Pattern::list(pattern).iter().any(|pattern| pattern.matches(name))
 }
 

@@ -105,7 +105,7 @@ fn room(disk: Disk, levels: &[(String, Option<String>)], stops: bool, floods: bo
 
 /// What a watermark wants free on a disk, in bytes: `85%` and `0.85` are of the used part, `500mb` is of the free one. A
 /// headroom (Elasticsearch 8.x) is the most that a share of a large disk comes to.
-fn must_stay_free(mark: &str, headroom: Option<&str>, total: u64) -> Option<u64> {
+pub(super) fn must_stay_free(mark: &str, headroom: Option<&str>, total: u64) -> Option<u64> {
     let share = match mark.strip_suffix('%') {
         Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0),
         None => mark.parse::<f64>().ok().filter(|ratio| *ratio <= 1.0),
@@ -119,7 +119,7 @@ fn must_stay_free(mark: &str, headroom: Option<&str>, total: u64) -> Option<u64>
 }
 
 /// A size as servers write it: `500mb`, `1.5GB`, `10b`; none for `-1` and what is no size.
-fn bytes(text: &str) -> Option<u64> {
+pub(super) fn bytes(text: &str) -> Option<u64> {
     let text = text.trim().to_ascii_lowercase();
     let digits = text.trim_end_matches(char::is_alphabetic);
     let factor: u64 = match &text[digits.len()..] {

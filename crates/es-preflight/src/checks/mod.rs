@@ -153,6 +153,15 @@ fn replicas(look: &Look<'_>, index: &str, data_nodes: usize) -> usize {
     }
 }
 
+/// All that reads a value of a setting, for fuzzing.
+pub(crate) fn values(text: &str, other: &str) {
+    for total in [0, 1, u64::MAX] {
+        let free = disk::must_stay_free(text, Some(other), total);
+        assert!(free.is_none_or(|free| free <= total) || disk::bytes(text).is_some(), "{text:?} of {total}");
+    }
+    let _ = (policies::duration(text), allocation::wildcard(text, other), streams::could_back(text, other));
+}
+
 /// A list of names for a message, not longer than a line can be read.
 fn some(names: &[&str]) -> String {
     match names {

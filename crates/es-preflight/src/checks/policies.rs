@@ -129,7 +129,7 @@ fn ism(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
 }
 
 /// A time as policies write it: `30d`, `12h`, `0ms`.
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(char::is_alphabetic);
     let number: u64 = digits.parse().ok()?;
     let seconds = |factor: u64| number.checked_mul(factor).map(Duration::from_secs);

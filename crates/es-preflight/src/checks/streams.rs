@@ -112,7 +112,7 @@ fn in_the_way(look: &Look<'_>, there: &Streams, findings: &mut Findings) {
 }
 
 /// Whether a data stream could give this name to an index of its own: `.ds-STREAM-000001`, with a date before the number since 7.11.
-fn could_back(stream: &str, index: &str) -> bool {
+pub(super) fn could_back(stream: &str, index: &str) -> bool {
     let rest =
         index.strip_prefix(".ds-").and_then(|rest| rest.strip_prefix(stream)).and_then(|rest| rest.strip_prefix('-'));
     let is_number = |text: &str| text.len() >= 6 && text.bytes().all(|byte| byte.is_ascii_digit());
