@@ -3,7 +3,7 @@
 
 use es_testkit::bed::{self, Options, Server};
 use es_testkit::generator::Plan;
-use es_tests::{Original, VERSIONS, ask, original, put_documents, run, verdicts};
+use es_tests::{Original, VERSIONS, ask, eventually, original, put_documents, run, verdicts};
 use serde_json::json;
 
 #[test]
@@ -108,6 +108,77 @@ fn a_snapshot_without_its_primaries_is_the_answer_no_with_the_reasons() {
         .stderr_contains("is FAILED")
         .stdout_contains("\"state\":\"FAILED\"");
     ask(source, "DELETE", "/unassigned", None);
+}
+
+#[test]
+fn the_hint_of_a_stage_that_stopped_is_followed_in_the_same_work_directory() {
+    let Original { source, target, .. } = &original();
+    put_documents(source, "hinted", 3);
+    ask(source, "PUT", "/hinted/_alias/hinted-alias", None);
+    put_documents(target, "hinted-alias", 1);
+    let work = tempfile::tempdir().expect("a work directory");
+    let command = format!(
+        "es-migrate --repository hinted --type fs --location {}/hinted --indices hinted --work-dir {} --format jsonl",
+        source.repository_root.display(),
+        work.path().display()
+    );
+    // Once by es-preflight, before anything is written, and once by es-restore, when the snapshot is there.
+    run(&command, source, target).exit(1).stderr_contains("es-migrate: preflight stopped with 1");
+    run(&format!("{command} --no-preflight"), source, target)
+        .exit(3)
+        .stderr_contains("hint: restore without aliases: --no-aliases");
+    let other = |flag: &str| run(&format!("{command} {flag}"), source, target);
+    other("--no-aliases --snapshot another").exit(2).stderr_contains("belongs to a move with other flags");
+    other("--no-aliases").exit(0).stderr("");
+    // What is restored stays as it was asked for.
+    other("").exit(2).stderr_contains("belongs to a move with other flags");
+}
+
+#[test]
+fn an_index_deleted_after_its_restore_is_brought_back_by_the_same_command() {
+    let Original { source, target, .. } = &original();
+    put_documents(source, "brought", 3);
+    let work = tempfile::tempdir().expect("a work directory");
+    let command = format!(
+        "es-migrate --repository brought --type fs --location {}/brought --indices brought --work-dir {} --format jsonl",
+        source.repository_root.display(),
+        work.path().display()
+    );
+    run(&command, source, target).exit(0).stderr("");
+    // As if it had been killed before the last stages.
+    let forget = |file: &str| std::fs::remove_file(work.path().join(file)).expect("the records of a stage");
+    for (files, said) in [(&["settled.json"][..], "settled"), (&["settled.json", "finished.json"][..], "finished")] {
+        files.iter().copied().for_each(forget);
+        ask(target, "DELETE", "/brought", None);
+        let stopped = format!("es-migrate: {said} stopped with 1; the same command goes on from there");
+        run(&command, source, target).exit(1).stderr_contains(&stopped);
+        run(&command, source, target).exit(0).stdout_contains("\"verdict\":\"equal\"");
+    }
+}
+
+#[test]
+fn a_partial_move_goes_on_with_what_is_there_and_ends_in_no() {
+    let Original { source, target, .. } = &original();
+    let settings = json!({"settings": {"number_of_shards": 2, "number_of_replicas": 0,
+        "index.routing.allocation.total_shards_per_node": 1}});
+    ask(source, "PUT", "/halved?wait_for_active_shards=0", Some(&settings));
+    eventually("one of two shards", || {
+        let health = ask(source, "GET", "/_cluster/health/halved", None);
+        health["active_primary_shards"] == 1 && health["initializing_shards"] == 0
+    });
+    let work = tempfile::tempdir().expect("a work directory");
+    let command = format!(
+        "es-migrate --repository halved --type fs --location {}/halved --indices halved --work-dir {} --partial \
+        --ignore-index-setting index.routing.allocation.total_shards_per_node --format jsonl",
+        source.repository_root.display(),
+        work.path().display()
+    );
+    run(&command, source, target)
+        .exit(1)
+        .stderr_contains("es-compare-counts: halved: not_countable")
+        .stdout_contains("\"verdict\":\"not_countable\"");
+    assert_eq!(ask(target, "GET", "/_cluster/health/halved", None)["active_primary_shards"], 2);
+    ask(source, "DELETE", "/halved", None);
 }
 
 #[test]

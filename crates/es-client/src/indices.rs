@@ -40,6 +40,13 @@ impl Indices {
     /// # Errors
     /// The fault of whichever request fails.
     pub fn of(cluster: &Cluster) -> Result<Self, Fault> {
+        let indices = Self::once(cluster)?;
+        // One that was born between the requests would be taken along without the settings that are to be put back.
+        let half_known = indices.iter().any(|(_, info)| !info.hidden && info.settings.number_of_shards.is_none());
+        if half_known { Self::once(cluster) } else { Ok(indices) }
+    }
+
+    fn once(cluster: &Cluster) -> Result<Self, Fault> {
         let (settings, aliases, states) = match Self::listed(cluster) {
             Err(Refused::Blocked) => Self::of_state(cluster)?,
             Err(Refused::Fault(fault)) => return Err(fault),

@@ -1,7 +1,7 @@
 //! Counting one index on one side, and what two counts say.
 
-use es_cli::{Fault, Io};
-use es_client::{CallError, Class, Cluster, Indices, Path, batches};
+use es_cli::{Exit, Fault, Io};
+use es_client::{CallError, Class, Cluster, Indices, Path, batches, excerpt};
 use es_records::CountVerdict;
 use serde_json::Value;
 
@@ -69,7 +69,7 @@ impl<'a> Side<'a> {
         for list in batches(names.filter(fit)) {
             let path = Path::of([list.as_str(), "_refresh"]).query("ignore_unavailable", "true");
             match self.cluster.read(&path, None) {
-                Ok(_) => {}
+                Ok(answer) => self.refreshed(&answer)?,
                 Err(error) if error.class() == Some(Class::NotAllowed) => {
                     io.warn(&format!(
                         "{}; counting without a refresh",
@@ -81,6 +81,22 @@ impl<'a> Side<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A shard that was not refreshed may count less than it holds, as many as the other side by chance.
+    fn refreshed(&self, answer: &Value) -> Result<(), Fault> {
+        let shards = &answer["_shards"];
+        let what = format!("refresh on the {}", self.cluster.role());
+        match shards["failed"].as_u64() {
+            Some(0) => Ok(()),
+            Some(failed) => Err(Fault::new(
+                Exit::TryAgain,
+                format!("{what}: {failed} of {} shards failed: {}", shards["total"], excerpt(&shards["failures"])),
+            )
+            .hint("the same command counts again; --no-refresh counts what is visible")),
+            None => Err(Fault::failed(format!("{what}: an answer of another kind: {}", excerpt(answer)))
+                .hint("check the URL; a proxy may be answering")),
+        }
     }
 
     /// Counts one index. An alias of that name may stand for others, or for a part of one: it is no index.

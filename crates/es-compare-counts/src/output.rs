@@ -78,7 +78,7 @@ fn table(counts: &[Count]) -> String {
             count.verdict.as_str().to_string(),
         ]);
     }
-    let sum = |f: fn(&Count) -> Option<u64>| counts.iter().filter_map(f).sum::<u64>().to_string();
+    let sum = |f: fn(&Count) -> Option<u64>| counts.iter().filter_map(f).fold(0, u64::saturating_add).to_string();
     if counts.len() > 1 {
         let equal = counts.iter().filter(|c| c.verdict == es_records::CountVerdict::Equal).count();
         let total = format!("{} indices", counts.len());

@@ -97,6 +97,20 @@ fn equal_counts_of_every_shard_are_equal() {
 }
 
 #[test]
+fn a_refresh_that_did_not_reach_every_shard_proves_nothing() {
+    let refused =
+        json!({"_shards": {"total": 2, "successful": 1, "failed": 1, "failures": [{"index": A, "shard": 1}]}});
+    for (answer, code, words) in [
+        (&refused, 75, "refresh on the source: 1 of 2 shards failed: "),
+        (&json!({"acknowledged": true}), 3, "refresh on the source: an answer of another kind: "),
+    ] {
+        let (source, target) = pair();
+        source.on("POST", &format!("/{A}/_refresh?ignore_unavailable=true"), Answer::json(200, answer));
+        compare(&source, &target).args(["--index", A]).run().exit(code).stdout("").stderr_contains(words);
+    }
+}
+
+#[test]
 fn a_missing_primary_is_not_countable_although_nothing_failed() {
     // As 5.5.2 answered with one of two shards corrupt: too low, and nothing failed.
     let low = json!({"count": 189, "_shards": {"total": 2, "successful": 1, "failed": 0}});

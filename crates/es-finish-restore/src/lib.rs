@@ -99,7 +99,9 @@ fn fit(restore: &Restore, args: &Args) -> Result<(), Fault> {
         }
         _ => return Err(Fault::no(format!("{what} failed: {}", restore.failures.join("; ")))),
     }
-    let unknown = restore.indices.iter().find(|i| i.settings.is_none());
+    // Every index has a number of replicas: where it is not in the record, nothing of the index was known.
+    let known = |i: &RestoredIndex| i.settings.as_ref().is_some_and(|own| own.number_of_replicas.is_some());
+    let unknown = restore.indices.iter().find(|i| !known(i));
     match unknown {
         Some(index) if args.replicas.is_none() || args.refresh_interval.is_none() => {
             Err(Fault::usage(format!("{what}: the own settings of {:?} are not known", index.index))

@@ -113,6 +113,18 @@ fn indices_with_the_same_value_are_one_request() {
 }
 
 #[test]
+fn an_index_of_which_nothing_was_known_is_not_called_finished() {
+    let mut record = restored("http://127.0.0.1:1");
+    record["indices"][1]["settings"] = json!({});
+    finish(&record)
+        .run()
+        .exit(2)
+        .stdout("")
+        .stderr_contains(format!("restore of move/day1: the own settings of \"{B}\" are not known\n"))
+        .stderr_contains("hint: give --replicas and --refresh-interval");
+}
+
+#[test]
 fn settings_that_the_cluster_does_not_keep_are_a_failure() {
     let stub = Stub::start();
     stub.root(TARGET)

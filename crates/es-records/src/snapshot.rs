@@ -182,7 +182,15 @@ impl Snapshot {
             && self.missing_indices.is_empty()
             && self.failures.is_empty()
             && self.shards.are_all_there()
+            && self.shards.total >= self.fewest_shards()
             && !self.indices.is_empty()
+    }
+
+    /// How many shards it has at least, by what is remembered of its indices: each has one, whatever is known of it.
+    #[must_use]
+    pub fn fewest_shards(&self) -> u64 {
+        let shards = |name| self.index_settings.get(name).and_then(|own| own.number_of_shards).unwrap_or(1);
+        self.indices.iter().map(shards).fold(0, u64::saturating_add)
     }
 }
 
@@ -218,6 +226,7 @@ mod tests {
         let whole = Snapshot { state: State::Success, indices: vec!["a".into()], shards, ..Snapshot::default() };
         assert!(whole.is_whole());
         assert!(!Snapshot { failures: vec![ShardFailure::default()], ..whole.clone() }.is_whole());
+        assert!(!Snapshot { indices: vec!["a".into(), "b".into()], ..whole.clone() }.is_whole());
         assert!(!Snapshot { shards: Shards::default(), ..whole }.is_whole());
     }
 }

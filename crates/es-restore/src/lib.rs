@@ -287,6 +287,11 @@ fn known_to(target: &Cluster, snapshot: &mut Snapshot, partial: bool) -> Result<
     if snapshot.indices.is_empty() {
         return Err(Fault::no("the snapshot holds no index"));
     }
+    let (total, fewest) = (seen["shards"]["total"].as_u64().unwrap_or_default(), snapshot.fewest_shards());
+    if total < fewest && !partial {
+        return Err(Fault::no(format!("on the target the snapshot has {total} shards, and its indices have {fewest}")));
+    }
+    snapshot.end_time_in_millis = seen["end_time_in_millis"].as_i64();
     Ok(())
 }
 
@@ -469,6 +474,7 @@ fn ours(target: &Cluster, snapshot: &Snapshot, pairs: &[(String, String)]) -> Re
             source["repository"] == snapshot.repository.as_str()
                 && source["snapshot"] == snapshot.snapshot.as_str()
                 && source["index"] == index.as_str()
+                && !before(source, snapshot)
         });
         if from_here && !info.closed {
             own.push(name.clone());
@@ -501,6 +507,21 @@ fn ours(target: &Cluster, snapshot: &Snapshot, pairs: &[(String, String)]) -> Re
     Ok(own)
 }
 
+/// How far the clocks of two clusters may be apart: es-preflight warns from there on.
+const CLOCKS_APART_MILLIS: i64 = 60_000;
+
+/// Whether a recovery began before the snapshot had ended: then it was of an older one of that name, which is deleted. No server
+/// shows the uuid of the snapshot that an index was restored from.
+fn before(source: &Value, snapshot: &Snapshot) -> bool {
+    let began = source[BEGAN].as_i64();
+    began
+        .zip(snapshot.end_time_in_millis)
+        .is_some_and(|(began, ended)| began < ended.saturating_sub(CLOCKS_APART_MILLIS))
+}
+
+/// Where the beginning of a recovery is kept in its `source`: milliseconds since 1970, by the target's clock.
+const BEGAN: &str = "start_time_in_millis";
+
 /// What each of these indices was or is being restored from, where the target still shows it: `repository`, `snapshot`, `index`.
 ///
 /// A shard that waits for its turn is in no recovery, but its place in the routing table says where it will come from; one that has
@@ -525,7 +546,11 @@ fn recoveries(target: &Cluster, list: &str, sources: &mut BTreeMap<String, Value
     for (name, index) in answer.as_object().into_iter().flatten() {
         for shard in index["shards"].as_array().into_iter().flatten() {
             if shard["type"] == "SNAPSHOT" {
-                sources.insert(name.clone(), shard["source"].clone());
+                let mut source = shard["source"].clone();
+                if let Some(fields) = source.as_object_mut() {
+                    fields.insert(BEGAN.into(), shard[BEGAN].clone());
+                }
+                sources.insert(name.clone(), source);
             }
         }
     }

@@ -113,6 +113,35 @@ fn its_own_earlier_restore_is_recognised_and_not_sent_again() {
     assert_eq!((requests.len(), posts(&requests).len()), (6, 0));
 }
 
+#[test]
+fn what_was_restored_before_the_snapshot_had_ended_is_of_an_older_one_of_that_name() {
+    let mut snapshot = body("elasticsearch-6.1.2/snapshot-success");
+    let recovery = body("elasticsearch-6.1.2/recovery");
+    let began = recovery[A]["shards"][0]["start_time_in_millis"].as_i64().unwrap();
+    snapshot["snapshots"][0]["end_time_in_millis"] = json!(began + 10 * 60_000);
+    let stub = Stub::start();
+    stub.root(TARGET)
+        .on("GET", "/_snapshot/move/day1", Answer::json(200, &snapshot))
+        .indices("elasticsearch-6.1.2/indices-restored")
+        .replay(&format!("GET /{A}%2C{B}/_recovery"), "elasticsearch-6.1.2/recovery");
+    restore(&stub, &finished()).run().exit(3).stdout("").stderr_contains(format!(
+        "on the target an open index \"{A}\" exists that was not restored from this snapshot\n"
+    ));
+    assert!(posts(&stub.finish()).is_empty());
+}
+
+#[test]
+fn a_snapshot_with_fewer_shards_than_its_indices_have_is_not_restored() {
+    let mut record = finished();
+    record["index_settings"][A]["number_of_shards"] = json!(5);
+    let stub = Stub::start();
+    stub.root(TARGET).replay(DAY1, "elasticsearch-6.1.2/snapshot-success");
+    restore(&stub, &record)
+        .run()
+        .exit(1)
+        .stderr_contains("on the target the snapshot has 3 shards, and its indices have 6\n");
+}
+
 /// That an index was not restored is looked for in all three places.
 fn foreign(stub: &Stub) {
     stub.replay(&format!("GET /{A}/_recovery"), "elasticsearch-6.1.2/recovery-foreign")

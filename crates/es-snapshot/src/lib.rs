@@ -149,7 +149,9 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
         let later = adopt(&mut record, &existing, &patterns, &missing, args.ignore_unavailable, &what)?;
         match record.end_time_in_millis.filter(|_| record.state.is_final()) {
             Some(ended) => {
-                let age = u64::try_from(now.as_millisecond() - ended).map(Duration::from_millis).unwrap_or_default();
+                let age = u64::try_from(now.as_millisecond().saturating_sub(ended))
+                    .map(Duration::from_millis)
+                    .unwrap_or_default();
                 io.warn(&format!(
                     "{what} ended {} ago and is adopted: what was written since is not in it",
                     es_cli::human_duration(age)
@@ -378,7 +380,12 @@ fn younger(record: &Snapshot, held: &[String]) -> Vec<String> {
     let Some(begun) = record.start_time_in_millis else { return Vec::new() };
     let born = |name: &String| record.index_settings.get(name)?.creation_date.as_ref()?.parse::<i64>().ok();
     let lag = |name: &String| if held.contains(name) { CLOCK_LAG_MILLIS } else { 0 };
-    record.indices.iter().filter(|name| born(name).is_some_and(|born| born > begun + lag(name))).cloned().collect()
+    record
+        .indices
+        .iter()
+        .filter(|name| born(name).is_some_and(|born| born > begun.saturating_add(lag(name))))
+        .cloned()
+        .collect()
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {

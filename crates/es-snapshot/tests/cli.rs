@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use es_testkit::contract;
-use es_testkit::recorded::{answer, body};
+use es_testkit::recorded::{SETTINGS, STATES, answer, body};
 use es_testkit::stub::{Answer, Stub};
 use es_testkit::tool::{Tool, tool};
 use serde_json::{Value, json};
@@ -77,6 +77,25 @@ fn a_snapshot_is_started_with_concrete_names_and_never_waited_for() {
         })
     );
     assert_eq!(requests.last().unwrap().path, "/_snapshot/move/day1");
+}
+
+#[test]
+fn an_index_that_was_born_between_the_lists_is_taken_with_its_own_settings() {
+    let mut settings = body("elasticsearch-5.5.2/indices-settings");
+    settings.as_object_mut().unwrap().remove("javacafe_2018_01_01").unwrap();
+    let stub = Stub::start();
+    stub.root(SOURCE)
+        .on("GET", SETTINGS, Answer::json(200, &settings))
+        .indices("elasticsearch-5.5.2/indices")
+        .replay("GET /_alias?expand_wildcards=all", "elasticsearch-5.5.2/indices-alias-parameter")
+        .replay(&format!("GET {STATES}"), "elasticsearch-5.5.2/indices-states")
+        .replay(DAY1, "elasticsearch-5.5.2/snapshot-missing")
+        .replay("PUT /_snapshot/move/day1", "elasticsearch-5.5.2/snapshot-accepted");
+    let output = day(&stub).run();
+    output.exit(0).stderr("");
+    let own = &output.json_lines()[0]["index_settings"]["javacafe_2018_01_01"];
+    assert_eq!((&own["number_of_replicas"], &own["refresh_interval"]), (&json!(1), &json!("30s")));
+    drop(stub.finish());
 }
 
 #[test]

@@ -9,8 +9,10 @@ use serde_json::Value;
 
 use crate::stub::{Answer, Stub};
 
-const SETTINGS: &str = "/_all/_settings/index.number_of_shards%2Cindex.number_of_replicas%2Cindex.refresh_interval%2Cindex.creation_date%2Cindex.hidden?expand_wildcards=all";
-const STATES: &str = "/_cat/indices?format=json&h=index%2Cstatus%2Chealth";
+/// The list of the settings of all indices.
+pub const SETTINGS: &str = "/_all/_settings/index.number_of_shards%2Cindex.number_of_replicas%2Cindex.refresh_interval%2Cindex.creation_date%2Cindex.hidden?expand_wildcards=all";
+/// The list of their states.
+pub const STATES: &str = "/_cat/indices?format=json&h=index%2Cstatus%2Chealth";
 
 /// Status and body of a recorded answer, named as `SERVER/WHAT`.
 ///

@@ -27,7 +27,7 @@ impl IndexHealth {
             primaries: number("number_of_shards"),
             active_primaries: number("active_primary_shards"),
             active: number("active_shards"),
-            moving: number("initializing_shards") + number("relocating_shards"),
+            moving: number("initializing_shards").saturating_add(number("relocating_shards")),
             unassigned: number("unassigned_shards"),
         }
     }

@@ -96,7 +96,7 @@ pub(crate) fn wait(
 
 fn failed(mut restore: Restore, what: &str, why: Vec<String>, hint: &str) -> Ended {
     restore.state = RestoreState::Failed;
-    restore.shards.failed = restore.shards.total - restore.shards.successful;
+    restore.shards.failed = restore.shards.total.saturating_sub(restore.shards.successful);
     let fault = Fault::no(format!("{what} will not come to its end: {}", why.join("; "))).hint(hint);
     restore.failures = why;
     (Record::Restore(restore), Some(fault))
@@ -104,8 +104,8 @@ fn failed(mut restore: Restore, what: &str, why: Vec<String>, hint: &str) -> End
 
 fn tally(restore: &mut Restore, seen: &BTreeMap<String, IndexHealth>) {
     let mine = || restore.indices.iter().filter_map(|i| seen.get(&i.target_index));
-    let total = mine().map(|h| h.primaries).sum();
-    let successful = mine().map(|h| h.active_primaries).sum();
+    let total = mine().map(|h| h.primaries).fold(0, u64::saturating_add);
+    let successful = mine().map(|h| h.active_primaries).fold(0, u64::saturating_add);
     let health = worst(mine().map(|h| h.status.as_str())).to_string();
     let all_there = mine().count() == restore.indices.len();
     (restore.shards.total, restore.shards.successful, restore.shards.failed) = (total, successful, 0);
@@ -126,9 +126,9 @@ fn show(cluster: &Cluster, targets: &[String], restore: &Restore, title: &str, i
             for (_, index) in answer.as_object().into_iter().flatten().filter(|(name, _)| targets.contains(name)) {
                 for shard in index["shards"].as_array().into_iter().flatten().filter(|s| s["primary"] == true) {
                     let size = &shard["index"]["size"];
-                    total += size["total_in_bytes"].as_u64().unwrap_or(0);
-                    done += size["recovered_in_bytes"].as_u64().unwrap_or(0)
-                        + size["reused_in_bytes"].as_u64().unwrap_or(0);
+                    let add = |to: u64, key: &str| to.saturating_add(size[key].as_u64().unwrap_or(0));
+                    total = add(total, "total_in_bytes");
+                    done = add(add(done, "recovered_in_bytes"), "reused_in_bytes");
                 }
             }
         }

@@ -146,6 +146,9 @@ fn reasons(snapshot: &Snapshot) -> String {
         reasons.push(format!("{} of {} shards failed", snapshot.shards.failed, snapshot.shards.total));
     } else if !snapshot.indices.is_empty() && !snapshot.shards.are_all_there() {
         reasons.push(format!("{} of {} shards are in it", snapshot.shards.successful, snapshot.shards.total));
+    } else if snapshot.shards.total < snapshot.fewest_shards() {
+        let (total, fewest) = (snapshot.shards.total, snapshot.fewest_shards());
+        reasons.push(format!("{total} shards are in it, and its indices have {fewest}"));
     }
     for failure in snapshot.failures.iter().take(3) {
         let shard = failure.shard_id.map_or(String::new(), |id| format!("[{id}]"));

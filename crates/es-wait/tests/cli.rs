@@ -166,6 +166,15 @@ fn success_with_no_shards_at_all_is_the_answer_no() {
 }
 
 #[test]
+fn success_with_fewer_shards_than_its_indices_have_is_the_answer_no() {
+    let stub = Stub::start();
+    stub.root(SOURCE).replay(DAY1, "elasticsearch-5.5.2/snapshot-success");
+    let mut record = accepted(&stub);
+    record["index_settings"] = json!({"javacafe_2018_01_01": {"number_of_shards": 5}});
+    wait(&record).run().exit(1).stderr_contains("move/day1 is SUCCESS: 3 shards are in it, and its indices have 6\n");
+}
+
+#[test]
 fn a_state_of_a_later_version_is_never_success() {
     let mut novel = body("elasticsearch-5.5.2/snapshot-success");
     novel["snapshots"][0]["state"] = json!("HALF_DONE");
@@ -288,6 +297,23 @@ fn a_restore_that_cannot_be_allocated_ends_with_the_explanation() {
     let record = &output.json_lines()[0];
     assert_eq!((&record["state"], record["failures"].as_array().unwrap().len()), (&json!("FAILED"), 1));
     assert_eq!(stub.finish().len(), 1 + 4 * 3, "four looks must agree");
+}
+
+#[test]
+fn shards_that_do_not_add_up_are_no_success_and_no_crash() {
+    let stub = Stub::start();
+    let mut health = body("elasticsearch-6.1.2/health-green");
+    for (index, active) in BOTH.into_iter().zip([u64::MAX, 7]) {
+        health["indices"][index]["active_primary_shards"] = json!(active);
+        health["indices"][index]["unassigned_shards"] = json!(1);
+    }
+    stub.root(TARGET).on("GET", HEALTH, Answer::json(200, &health).repeat());
+    stub.on_prefix("GET", &format!("/_cluster/health/{}?", BOTH[0]), Answer::json(200, &health).repeat());
+    wait(&restoring(&stub, &BOTH))
+        .args(["--patience", "0"])
+        .run()
+        .exit(3)
+        .stderr_contains("nothing moved for 0ms: index \"javacafe_2018_01_01\" is not as wanted");
 }
 
 #[test]
