@@ -267,9 +267,9 @@ pub(crate) struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
-    /// Bytes of all its documents.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.raw.len() as u64
+    /// All its documents.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.raw
     }
 
     /// Number of fields and bytes of each document.

@@ -126,11 +126,22 @@ impl<'a> DataInput<'a> {
     /// At most nine bytes: Lucene never writes a negative one.
     #[inline]
     pub(crate) fn vlong(&mut self) -> Result<u64> {
-        // Most are of one byte.
-        if let Some(byte) = self.bytes.get(self.position).filter(|byte| **byte < 0x80) {
-            self.position += 1;
-            return Ok(u64::from(*byte));
+        // Most are of one byte or two.
+        match *self.bytes.get(self.position..).unwrap_or_default() {
+            [low @ ..0x80, ..] => {
+                self.position += 1;
+                Ok(u64::from(low))
+            }
+            [low, high @ ..0x80, ..] => {
+                self.position += 2;
+                Ok(u64::from(low & 0x7F) | u64::from(high) << 7)
+            }
+            _ => self.long_vlong(),
         }
+    }
+
+    #[inline(never)]
+    fn long_vlong(&mut self) -> Result<u64> {
         let mut value = 0;
         for shift in 0..9 {
             let byte = self.u8()?;

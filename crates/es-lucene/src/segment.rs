@@ -256,14 +256,14 @@ impl Segment {
         while let Some(chunk) = reader.next_chunk(&mut room)? {
             for (number, (fields, bytes)) in (chunk.first..).zip(chunk.documents()) {
                 let stored = self.stored(bytes, fields)?;
-                let identity = stored.id(file, &mut id)?;
+                let identity = stored.identity(file, &mut id)?;
                 // A no-op leaves a tombstone with a reason for a source, and no id.
                 roots += u64::from(identity.is_some() || stored.source.is_some());
                 counts.lucene_documents += 1;
                 if self.live.as_ref().is_some_and(|live| !live.contains(number)) {
                     continue;
                 }
-                let Some(identity) = identity else {
+                let Some(Identity { doc_type, id }) = identity else {
                     if stored.source.is_some() {
                         let what = format!("document {number} has a source and no stored id");
                         return Err(Error::unknown(file, what).into());
@@ -272,10 +272,6 @@ impl Segment {
                     continue;
                 };
                 counts.documents += 1;
-                let (doc_type, id) = match identity {
-                    Identity::Plain => (None, id.as_str()),
-                    Identity::Typed(name) => (Some(name), &id[name.len() + 1..]),
-                };
                 let has_parent = self.parent(number, doc_type, &mut parent)?;
                 visit(Document {
                     number,
@@ -291,15 +287,18 @@ impl Segment {
         Ok(PartRead { sum: reader.finish()?, counts, roots })
     }
 
-    /// Decompresses a part and looks at nothing: what reading costs at least. How many bytes came out.
-    pub fn decompress(&self, part: &Part) -> Result<u64> {
+    /// Decompresses a part, hands on its bytes and looks at nothing: what reading costs at least.
+    pub fn decompress<E: From<Error>>(
+        &self,
+        part: &Part,
+        mut each: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut reader = self.data.reader(&self.files, part)?;
-        let mut bytes = 0;
         while let Some(chunk) = reader.next_chunk(|_| ())? {
-            bytes += chunk.bytes();
+            each(chunk.bytes())?;
         }
         reader.finish()?;
-        Ok(bytes)
+        Ok(())
     }
 
     /// Fails unless these are all parts and together what was written: the segment was read only if this returns `Ok`.
@@ -378,38 +377,31 @@ struct Stored<'a> {
 }
 
 /// What the stored id of a document is made of.
-enum Identity<'a> {
-    /// The id alone.
-    Plain,
-    /// A type, '#' and the id.
-    Typed(&'a str),
+struct Identity<'a> {
+    doc_type: Option<&'a str>,
+    id: &'a str,
 }
 
 impl<'a> Stored<'a> {
-    /// Puts the whole id into `id`; `None` if there is none.
-    fn id(&self, file: &str, id: &mut String) -> Result<Option<Identity<'a>>> {
+    /// The whole id; `None` if there is none. It is put into `decoded` if it is not stored as the text that it is.
+    fn identity<'b>(&self, file: &str, decoded: &'b mut String) -> Result<Option<Identity<'b>>>
+    where
+        'a: 'b,
+    {
         match (self.id, self.uid) {
             (None, None) => Ok(None),
             // Indices of 5.x with one type store the text itself.
-            (Some(Value::String(text)), None) => {
-                id.clear();
-                id.push_str(text);
-                Ok(Some(Identity::Plain))
-            }
+            (Some(Value::String(id)), None) => Ok(Some(Identity { doc_type: None, id })),
             (Some(Value::Bytes(bytes)), None) => {
-                if uid::decode(bytes, id) {
-                    Ok(Some(Identity::Plain))
+                if uid::decode(bytes, decoded) {
+                    Ok(Some(Identity { doc_type: None, id: decoded }))
                 } else {
                     Err(Error::corrupt(file, format!("{bytes:02x?} is no id")))
                 }
             }
             // Types have no '#', ids may.
             (None, Some(uid)) => match uid.split_once('#') {
-                Some((doc_type, _)) => {
-                    id.clear();
-                    id.push_str(uid);
-                    Ok(Some(Identity::Typed(doc_type)))
-                }
+                Some((doc_type, id)) => Ok(Some(Identity { doc_type: Some(doc_type), id })),
                 None => Err(Error::corrupt(file, format!("{uid:?} is no id with a type"))),
             },
             _ => Err(Error::corrupt(file, "a document with two ids")),

@@ -20,10 +20,20 @@ pub(crate) struct Index<'a> {
     pub(crate) bulk: (Op, String),
     /// Place of the first index whose lines name the same one as its own: there ids are compared.
     pub(crate) group: usize,
-    /// Whether two documents can have one id there: of two indices or types, or on two shards by a routing of their own.
-    pub(crate) ids_may_repeat: bool,
+    pub(crate) ids_repeat: IdsRepeat,
     /// Whether a shard of it that is not read can hold an id that is.
     pub(crate) in_parts: bool,
+}
+
+/// When two documents of an index, or of those whose lines name the same one, can have one id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IdsRepeat {
+    /// Never, or nobody asks.
+    Never,
+    /// On two shards, if one of the two has a routing of its own.
+    ByRouting,
+    /// Of two indices or types.
+    Always,
 }
 
 /// One shard to be read.
@@ -159,10 +169,15 @@ pub(crate) fn plan<'a>(repository: &'a Repository, args: &Args, io: &mut Io) -> 
         left_out(&metadata, args, io);
         let mapping = metadata.mapping();
         let doc_type = if typed { Some(metadata.doc_type().unwrap_or("_doc").to_owned()) } else { None };
-        let ids_may_repeat = !args.allow_duplicate_ids && (metadata.types() > 1 || metadata.shards > 1);
+        let ids_repeat = match (metadata.types(), metadata.shards) {
+            _ if args.allow_duplicate_ids => IdsRepeat::Never,
+            (2.., _) => IdsRepeat::Always,
+            (_, 2..) => IdsRepeat::ByRouting,
+            _ => IdsRepeat::Never,
+        };
         let bulk = bulk(&metadata, &info, args);
         let group = indices.len();
-        indices.push(Index { entry, metadata, doc_type, mapping, bulk, group, ids_may_repeat, in_parts: false });
+        indices.push(Index { entry, metadata, doc_type, mapping, bulk, group, ids_repeat, in_parts: false });
     }
     let mut plan = Plan { snapshot, info, indices, shards: Vec::new(), missing: Vec::new() };
     plan.choose_shards(args)?;
@@ -293,7 +308,9 @@ impl Plan<'_> {
             for place in group {
                 let index = &mut self.indices[place];
                 index.group = first;
-                index.ids_may_repeat |= several;
+                if several {
+                    index.ids_repeat = IdsRepeat::Always;
+                }
                 index.in_parts = in_parts;
             }
         }

@@ -11,7 +11,7 @@ use es_repository::{Repository, ShardFiles};
 
 use crate::digest::Digest;
 use crate::fields::Fields;
-use crate::plan::{Index, Plan, Shard};
+use crate::plan::{IdsRepeat, Index, Plan, Shard};
 use crate::repeated::{Ids, Key};
 use crate::room::Room;
 use crate::{Args, Format, Op, fault, one_line};
@@ -157,20 +157,21 @@ pub(crate) fn read(
         work.run();
     });
     let mut failure = lock(&work.failure).take();
+    let totals = std::mem::take(&mut *lock(&work.totals));
     let printed = std::mem::take(&mut *lock(&work.printed));
     let mut duplicates = Vec::new();
-    if failure.is_none() {
+    let repeat = plan.shards.iter().zip(&totals).any(|(shard, own)| match plan.indices[shard.index].ids_repeat {
+        IdsRepeat::Never => false,
+        IdsRepeat::ByRouting => own.routed > 0,
+        IdsRepeat::Always => true,
+    });
+    if failure.is_none() && repeat {
         match printed.repeated(plan.indices.len()) {
             Ok(counts) => duplicates = counts,
             Err(error) => failure = Some(not_kept(&error)),
         }
     }
-    Outcome {
-        totals: std::mem::take(&mut lock(&work.totals)),
-        found: std::mem::take(&mut lock(&work.found)),
-        duplicates,
-        failure,
-    }
+    Outcome { totals, found: std::mem::take(&mut lock(&work.found)), duplicates, failure }
 }
 
 fn not_kept(error: &std::io::Error) -> Fault {
@@ -275,7 +276,7 @@ impl Work<'_> {
             raw: Vec::new(),
             head: Vec::new(),
             head_type: None,
-            ids: index.ids_may_repeat.then(Vec::new),
+            ids: (index.ids_repeat != IdsRepeat::Never).then(Vec::new),
         };
         let mut taken = None;
         let room = |bytes| {
@@ -363,7 +364,7 @@ struct Printer<'a, 'b> {
     /// How lines begin, and the type that is in it.
     head: Vec<u8>,
     head_type: Option<String>,
-    /// Ids, where they may come twice.
+    /// Hashes of ids, where they may come twice.
     ids: Option<Vec<Key>>,
 }
 

@@ -3,8 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, Write};
+
+use foldhash::quality::FixedState;
 
 /// Ids that are held in memory, of 16 bytes each.
 const RUN: usize = 1 << 20;
@@ -15,9 +17,8 @@ pub(crate) struct Key(u128);
 
 impl Key {
     pub(crate) fn new(index: usize, id: impl Hash) -> Self {
-        let mut hash = DefaultHasher::new();
-        id.hash(&mut hash);
-        Self((index as u128) << 64 | u128::from(hash.finish()))
+        let hash = FixedState::default().hash_one(id);
+        Self((index as u128) << 64 | u128::from(hash))
     }
 
     fn index(self) -> usize {

@@ -1,10 +1,14 @@
 //! The least that any reader of documents has to do: reads the stored fields of a snapshot from front to back and
 //! decompresses them, and looks at nothing. es-read-snapshot is measured against it (`make bench`).
 //!
-//! Arguments: URL SNAPSHOT INDEX JOBS. Prints the number of bytes before and after.
-#![allow(clippy::print_stdout)] // no tool
+//! Arguments: URL SNAPSHOT INDEX JOBS, and `print` if standard output takes what was decompressed, in any order, as that of
+//! `lz4 -d` does. The number of bytes before and after goes to standard error.
+#![allow(clippy::print_stderr)] // no tool
 
 use std::error::Error;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{env, thread};
@@ -14,11 +18,15 @@ use es_repository::{Options, Repository};
 
 /// As es-read-snapshot parts large segments.
 const PART: u64 = 8 << 20;
+/// As many bytes as es-read-snapshot prints at a time.
+const BATCH: usize = 512 << 10;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [url, snapshot, index, jobs] = arguments.as_slice() else {
-        return Err("arguments: URL SNAPSHOT INDEX JOBS".into());
+    let (url, snapshot, index, jobs, print) = match arguments.as_slice() {
+        [url, snapshot, index, jobs] => (url, snapshot, index, jobs, false),
+        [url, snapshot, index, jobs, word] if word == "print" => (url, snapshot, index, jobs, true),
+        _ => return Err("arguments: URL SNAPSHOT INDEX JOBS [print]".into()),
     };
     let repository = Repository::open(url, &Options::default())?;
     let snapshot = repository.data().snapshot(snapshot).ok_or("no such snapshot")?;
@@ -39,22 +47,35 @@ fn main() -> Result<(), Box<dyn Error>> {
     let before: u64 = parts.iter().map(|(_, part)| part.bytes()).sum();
     let queue = Mutex::new(parts);
     let after = AtomicU64::new(0);
-    let work = || -> Result<(), es_lucene::Error> {
+    let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let work = || -> Result<(), Box<dyn Error + Send + Sync>> {
+        let mut batch = Vec::with_capacity(2 * BATCH);
         loop {
             let next = queue.lock().ok().and_then(|mut queue| queue.pop());
             let Some((segment, part)) = next else {
+                (&output).write_all(&batch)?;
                 return Ok(());
             };
-            after.fetch_add(segment.decompress(&part)?, Ordering::Relaxed);
+            segment.decompress(&part, |bytes| -> Result<(), Box<dyn Error + Send + Sync>> {
+                after.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                if print {
+                    batch.extend_from_slice(bytes);
+                    if batch.len() >= BATCH {
+                        (&output).write_all(&batch)?;
+                        batch.clear();
+                    }
+                }
+                Ok(())
+            })?;
         }
     };
     thread::scope(|scope| -> Result<(), Box<dyn Error>> {
         let threads: Vec<_> = (0..jobs.parse::<usize>()?).map(|_| scope.spawn(work)).collect();
         for thread in threads {
-            thread.join().map_err(|_| "a thread failed")??;
+            thread.join().map_err(|_| "a thread failed")?.map_err(|error| error as Box<dyn Error>)?;
         }
         Ok(())
     })?;
-    println!("{before} {}", after.into_inner());
+    eprintln!("{before} {}", after.into_inner());
     Ok(())
 }

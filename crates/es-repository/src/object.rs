@@ -25,8 +25,8 @@ use url::Url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secrets::{message_without_secrets, without_secrets};
 
-/// Pieces a stream holds ahead of its reader.
-const PIECES_AHEAD: usize = 16;
+/// Pieces a stream holds ahead of its reader, of up to some hundred kilobytes each: the socket holds more.
+const PIECES_AHEAD: usize = 4;
 
 /// How to reach an object store, where its URL does not say.
 #[derive(Debug, Clone, Default)]
