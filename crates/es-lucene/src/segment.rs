@@ -341,6 +341,7 @@ impl Segment {
     }
 
     /// The fields we know of one Lucene document.
+    #[inline]
     fn stored<'a>(&'a self, bytes: &'a [u8], fields: u32) -> Result<Stored<'a>> {
         let mut stored = Stored::default();
         let file = &self.data.name;
@@ -384,6 +385,7 @@ struct Identity<'a> {
 
 impl<'a> Stored<'a> {
     /// The whole id; `None` if there is none. It is put into `decoded` if it is not stored as the text that it is.
+    #[inline]
     fn identity<'b>(&self, file: &str, decoded: &'b mut String) -> Result<Option<Identity<'b>>>
     where
         'a: 'b,

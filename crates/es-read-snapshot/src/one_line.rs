@@ -15,12 +15,10 @@ const SMILE: &[u8] = b":)\n";
 /// Why a document cannot become a line.
 pub(crate) type Refusal = &'static str;
 
-/// The part of a document that is its line already, if it is one.
-fn as_it_is(source: &[u8]) -> Option<&[u8]> {
-    let text = trimmed(source);
+/// Whether trimmed JSON in UTF-8 is its line already.
+fn is_a_line(text: &[u8]) -> bool {
     let object = text.first() == Some(&b'{') && text.last() == Some(&b'}');
-    let one_line = || is_plain(text) || (memchr2(b'\n', b'\r', text).is_none() && !may_have_comments(text));
-    (object && one_line()).then_some(text)
+    object && (is_plain(text) || (memchr2(b'\n', b'\r', text).is_none() && !may_have_comments(text)))
 }
 
 /// Whether it holds neither a line break nor what comments begin with, found out in little time: most documents have slashes,
@@ -56,24 +54,25 @@ pub fn append(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
             append(text.as_bytes(), line)
         };
     }
-    match trimmed(source).first() {
-        Some(b'{') => pieces(source, |piece| line.extend_from_slice(piece)),
+    let text = trimmed(source);
+    match text.first() {
+        Some(b'{') => pieces(text, |piece| line.extend_from_slice(piece)),
         Some(b':') if source.starts_with(SMILE) => binary::smile(source, line),
         Some(0xBF | 0xA0..=0xBB | 0xD9) => binary::cbor(source, line),
-        Some(b'-') if trimmed(source).starts_with(b"---") => Err("a YAML document"),
+        Some(b'-') if text.starts_with(b"---") => Err("a YAML document"),
         None => Err("an empty _source"),
         _ => Err("a _source that is neither JSON nor CBOR nor SMILE"),
     }
 }
 
-/// Hands on the line of JSON in UTF-8 piece by piece: a copy of a large document would take its memory twice.
-pub(crate) fn pieces(source: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Refusal> {
-    if let Some(text) = as_it_is(source) {
+/// Hands on the line of trimmed JSON in UTF-8 piece by piece: a copy of a large document would take its memory twice.
+pub(crate) fn pieces(text: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Refusal> {
+    if is_a_line(text) {
         each(text);
         return Ok(());
     }
     let mut last = None;
-    lex(trimmed(source), |piece| {
+    lex(text, |piece| {
         last = piece.trim_ascii_end().last().copied().or(last);
         each(piece);
     })?;

@@ -20,6 +20,8 @@ use crate::{Args, Format, Op, fault, one_line};
 const BATCH: usize = 512 << 10;
 /// Large documents that are in memory at a time have so many bytes together.
 const LARGE: u64 = 48 << 20;
+/// Ids whose hashes a job keeps before it hands them on, which takes a lock.
+const IDS: usize = 4096;
 /// Segments with more bytes of stored fields are read in parts of about so many.
 const PART: u64 = 8 << 20;
 /// The same in an object store, where each part is a request.
@@ -182,8 +184,10 @@ fn not_kept(error: &std::io::Error) -> Fault {
 impl Work<'_> {
     /// One job: takes tasks until there are none.
     fn run(&self) {
+        // For one part after another: fresh memory costs as much time as a copy.
+        let mut lines = Vec::with_capacity(BATCH + BATCH / 8);
         while let Some(task) = self.next() {
-            if let Err(failure) = self.perform(task) {
+            if let Err(failure) = self.perform(task, &mut lines) {
                 lock(&self.failure).get_or_insert(failure);
                 self.stopped.store(true, Ordering::Relaxed);
             }
@@ -220,7 +224,7 @@ impl Work<'_> {
         self.changed.notify_all();
     }
 
-    fn perform(&self, task: Task) -> Result<(), Fault> {
+    fn perform(&self, task: Task, lines: &mut Vec<u8>) -> Result<(), Fault> {
         let place = match &task {
             Task::Shard(place) | Task::Segment(place, ..) => *place,
             Task::Part(open, _) => open.place,
@@ -228,8 +232,8 @@ impl Work<'_> {
         let shard = self.plan.shards[place];
         let done = match task {
             Task::Shard(_) => self.shard(place, shard),
-            Task::Segment(_, files, commit) => self.segment(place, shard, files.as_ref(), &commit),
-            Task::Part(open, part) => self.part(shard, &open, &part),
+            Task::Segment(_, files, commit) => self.segment(place, shard, files.as_ref(), &commit, lines),
+            Task::Part(open, part) => self.part(shard, &open, &part, lines),
         };
         done.map_err(|fault| fault.context(self.plan.name(shard)))
     }
@@ -256,6 +260,7 @@ impl Work<'_> {
         shard: Shard,
         files: &dyn Directory,
         commit: &SegmentCommitInfo,
+        lines: &mut Vec<u8>,
     ) -> Result<(), Fault> {
         let index = &self.plan.indices[shard.index];
         let segment = Segment::open(files, commit, &index.mapping).map_err(lucene)?;
@@ -263,20 +268,20 @@ impl Work<'_> {
         let first = parts.next();
         let open = Arc::new(OpenSegment { place, segment, parts: Mutex::new((parts.len() + 1, Vec::new())) });
         self.push(parts.rev().map(|part| Task::Part(Arc::clone(&open), part)));
-        first.map_or(Ok(()), |part| self.part(shard, &open, &part))
+        first.map_or(Ok(()), |part| self.part(shard, &open, &part, lines))
     }
 
-    fn part(&self, shard: Shard, open: &OpenSegment, part: &Part) -> Result<(), Fault> {
+    fn part(&self, shard: Shard, open: &OpenSegment, part: &Part, lines: &mut Vec<u8>) -> Result<(), Fault> {
         let index = &self.plan.indices[shard.index];
         let mut printer = Printer {
             work: self,
             index,
-            lines: Vec::with_capacity(BATCH + BATCH / 8),
+            lines: std::mem::take(lines),
             totals: Totals::default(),
             raw: Vec::new(),
             head: Vec::new(),
             head_type: None,
-            ids: (index.ids_repeat != IdsRepeat::Never).then(Vec::new),
+            ids: (index.ids_repeat != IdsRepeat::Never).then(|| Vec::with_capacity(IDS)),
         };
         let mut taken = None;
         let room = |bytes| {
@@ -288,9 +293,8 @@ impl Work<'_> {
             read => read?,
         };
         printer.flush()?;
-        if let Some(keys) = printer.ids {
-            lock(&self.printed).add(&keys).map_err(|error| not_kept(&error))?;
-        }
+        printer.hand_on_ids()?;
+        *lines = printer.lines;
         let mut totals = printer.totals;
         let mut parts = lock(&open.parts);
         let (left, whole) = &mut *parts;
@@ -457,6 +461,9 @@ impl Printer<'_, '_> {
             let by_type = self.work.format == Format::Bulk && self.work.target_major < 6;
             let doc_type = document.doc_type.filter(|_| by_type);
             ids.push(Key::new(self.index.group, (document.id, doc_type)));
+            if ids.len() == IDS {
+                self.hand_on_ids()?;
+            }
         }
         self.totals.printed += 1;
         if document.parent.is_some() || document.routing.is_some_and(|routing| routing != document.id) {
@@ -464,6 +471,14 @@ impl Printer<'_, '_> {
         }
         if self.lines.len() >= BATCH {
             self.flush_if_free()?;
+        }
+        Ok(())
+    }
+
+    fn hand_on_ids(&mut self) -> Result<(), Fault> {
+        if let Some(ids) = &mut self.ids {
+            lock(&self.work.printed).add(ids).map_err(|error| not_kept(&error))?;
+            ids.clear();
         }
         Ok(())
     }

@@ -36,6 +36,8 @@ pub(crate) struct Ids {
 impl Ids {
     /// Fails where there is no room for a file.
     pub(crate) fn add(&mut self, keys: &[Key]) -> io::Result<()> {
+        // Not by doubling, which copies; what is not written to is no memory yet.
+        self.held.reserve_exact(RUN - self.held.len());
         for keys in keys.chunks(RUN) {
             if self.held.len() + keys.len() > RUN {
                 self.put_aside()?;
