@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Times es-read-snapshot beside elasticdump, beside a program that only decompresses, on one core and two, from files and
-from S3, in one run, on the same data (`make bench`). By itself, with target/release on the PATH:
+"""Times es-read-snapshot beside elasticdump, beside a program that only decompresses and prints what it decompressed or throws it
+away, on one core and two, from files and from S3, in one run, on the same data (`make bench`). By itself, with target/release on
+the PATH:
 
     es-testbed run -- python3 -B scripts/bench/read.py
 
@@ -31,6 +32,8 @@ LARGE_DOCUMENTS = 12
 CORES = (1, 2)
 # What es-read-snapshot takes by itself in an object store.
 S3_JOBS = 16
+# The ranges that it asks an object store for.
+S3_PART = 32 << 20
 
 
 class Reading:
@@ -69,14 +72,16 @@ class Reading:
             raise SystemExit(f"{len(segments)} segments in place of one")
         store = bed("start", "s3", "--name", "read-s3", "--bucket", "reading")[0]
         # As repository-s3 puts them there: of an object that came another way the store hashes all for each request.
-        self.curl = ["curl", "-sS", "-f", "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", "--aws-sigv4", f"aws:amz:{store['region']}:s3",
-                     "--user", f"{store['access_key']}:{store['secret_key']}"]
+        self.curl_options = "".join(f'{name} = "{value}"\n' for name, value in {
+            "header": "x-amz-content-sha256: UNSIGNED-PAYLOAD", "aws-sigv4": f"aws:amz:{store['region']}:s3",
+            "user": f"{store['access_key']}:{store['secret_key']}"}.items()) + "silent\nshow-error\nfail\n"
         base = f"{store['url']}/reading/base"
         files = [path for path in (self.root / "files").rglob("*") if path.is_file()]
         key = lambda path: path.relative_to(self.root / "files")
-        lines = "".join(f'upload-file = "{path}"\nurl = "{base}/{key(path)}"\n' for path in files)
-        subprocess.run([*self.curl, "--config", "-"], input=lines.encode(), check=True, stdout=subprocess.DEVNULL)
+        lines = self.curl_options + "".join(f'upload-file = "{path}"\nurl = "{base}/{key(path)}"\n' for path in files)
+        subprocess.run(["curl", "--config", "-"], input=lines.encode(), check=True, stdout=subprocess.DEVNULL)
         self.objects = {path.stat().st_size: f"{base}/{key(path)}" for path in files}
+        self.store_process = store["pid"]
         self.files = (f"file://{self.root}/files", [], {})
         keys = {"AWS_ACCESS_KEY_ID": store["access_key"], "AWS_SECRET_ACCESS_KEY": store["secret_key"]}
         flags = ["--endpoint", store["url"], "--region", store["region"], "--path-style"]
@@ -94,16 +99,22 @@ class Reading:
         self.check(self.documents)
         return figures
 
-    def read(self, place, index, jobs, *flags):
-        url, options, keys = place
-        self.fresh()
-        command = ["es-read-snapshot", "--repository", url, *options, "--indices", index, "--jobs", str(jobs), *flags]
-        figures = timed(["sh", "-c", 'out=$1; shift; exec "$@" > "$out"', "sh", str(self.output), *command], dict(os.environ, **keys))
-        return figures
+    def store_cpu(self):
+        """Seconds of CPU that the S3 server has taken so far."""
+        fields = pathlib.Path(f"/proc/{self.store_process}/stat").read_text().rsplit(")", 1)[1].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
-    def discarded(self, index):
+    def timed(self, command, output="/dev/null", env=None):
+        """As `timed`, with the standard output in a file that is new; what the store took is in it as `store`."""
         self.fresh()
-        return timed(["sh", "-c", 'exec "$@" > /dev/null', "sh", "es-read-snapshot", "--repository", self.files[0], "--indices", index, "--jobs", "1"])
+        before = self.store_cpu()
+        figures = timed(["sh", "-c", 'out=$1; shift; exec "$@" > "$out"', "sh", str(output), *command], env)
+        return dict(figures, store=self.store_cpu() - before)
+
+    def read(self, place, index, jobs, *flags, output=None):
+        url, options, keys = place
+        command = ["es-read-snapshot", "--repository", url, *options, "--indices", index, "--jobs", str(jobs), *flags]
+        return self.timed(command, output or self.output, dict(os.environ, **keys))
 
     def checked(self, place, index, jobs, documents):
         """The record of an untimed run."""
@@ -117,13 +128,18 @@ class Reading:
         if lines != documents:
             raise SystemExit(f"{lines} of {documents} documents")
 
-    def only_decompressed(self, index, jobs):
-        self.fresh()
-        return timed([self.decompress, self.files[0], SNAPSHOT, index, str(jobs)])
+    def only_decompressed(self, index, jobs, output=None):
+        """Thrown away if there is no output."""
+        words = ["print"] if output else []
+        return self.timed([self.decompress, self.files[0], SNAPSHOT, index, str(jobs), *words], output or "/dev/null")
 
     def only_fetched(self, size):
-        self.fresh()
-        return timed([*self.curl, "-o", "/dev/null", self.objects[size]])
+        """An object in the ranges that es-read-snapshot asks for, side by side."""
+        config = self.root / "ranges"
+        ends = [(start, min(start + S3_PART, size) - 1) for start in range(0, size, S3_PART)]
+        lines = (f'range = "{start}-{end}"\nurl = "{self.objects[size]}"\noutput = "/dev/null"\n' for start, end in ends)
+        config.write_text("next\n".join(f"{self.curl_options}{own}" for own in lines))
+        return self.timed(["curl", "--parallel", "--parallel-immediate", "--config", str(config)])
 
 
 def main():
@@ -157,9 +173,11 @@ def measured(reading, arguments):
     ways = {("fetched", ONE, 1): lambda: reading.only_fetched(one)}
     for index in (INDEX, ONE):
         ways["S3", index, S3_JOBS] = lambda index=index: reading.read(reading.s3, index, S3_JOBS)
-        ways["discarded", index, 1] = lambda index=index: reading.discarded(index)
+        ways["discarded", index, 1] = lambda index=index: reading.read(reading.files, index, 1, output="/dev/null")
+        ways["only, discarded", index, 1] = lambda index=index: reading.only_decompressed(index, 1, "/dev/null")
         for jobs in CORES:
             ways["read", index, jobs] = lambda index=index, jobs=jobs: reading.read(reading.files, index, jobs)
+            ways["only, printed", index, jobs] = lambda index=index, jobs=jobs: reading.only_decompressed(index, jobs, reading.output)
             ways["only", index, jobs] = lambda index=index, jobs=jobs: reading.only_decompressed(index, jobs)
     runs = {way: [] for way in ways}
     dumps = []
@@ -173,12 +191,17 @@ def measured(reading, arguments):
 
     wall = {way: statistics.median(run["wall"] for run in own) for way, own in runs.items()}
     cpu = {way: statistics.median(run["cpu"] for run in own) for way, own in runs.items()}
-    memory = max(run["memory"] for way, own in runs.items() if way[0] in ("read", "S3") for run in own)
+    memory, memory_s3 = (max(run["memory"] for way, own in runs.items() if way[0] == kind for run in own) for kind in ("read", "S3"))
+    store = statistics.median(run["store"] for run in runs["S3", INDEX, S3_JOBS])
     dump, ours = statistics.median(run["wall"] for run in dumps), wall["read", INDEX, 2]
 
     def row(name, way, beside):
         own = [run["wall"] for run in runs[way]]
         return f"| {name} | {wall[way]:.2f} s ({min(own):.2f}-{max(own):.2f}) | {cpu[way]:.2f} s | {beside} |"
+
+    def beside(way, other):
+        """How many times as long a way takes as another with as many jobs."""
+        return f"{wall[way] / wall[other, way[1], way[2]]:.2f}x"
 
     least = [run["wall"] for run in dumps]
     table = [
@@ -189,14 +212,17 @@ def measured(reading, arguments):
         row("es-read-snapshot from S3 to a file", ("S3", INDEX, S3_JOBS), f"{wall['S3', INDEX, S3_JOBS] / ours:.2f}x of files"),
         row("the one segment from S3 to a file", ("S3", ONE, S3_JOBS), f"{wall['S3', ONE, S3_JOBS] / wall['read', ONE, 2]:.2f}x of files, "
             f"{wall['S3', ONE, S3_JOBS] / wall['fetched', ONE, 1]:.2f}x of only fetching"),
-        row("its object, only fetched by curl", ("fetched", ONE, 1), ""),
+        row("its object, the same ranges only fetched by curl", ("fetched", ONE, 1), ""),
     ]
     for index, name in ((INDEX, "5 shards"), (ONE, "one segment")):
         table.append(row(f"{name}, --jobs 1, to /dev/null", ("discarded", index, 1),
-                         f"{wall['discarded', index, 1] / wall['only', index, 1]:.2f}x of only decompressing"))
+                         f"{beside(('discarded', index, 1), 'only, discarded')} of decompressing to /dev/null"))
+        table.append(row(f"{name}, decompressed by 1 to /dev/null", ("only, discarded", index, 1), ""))
         for jobs in CORES:
-            table.append(row(f"{name}, --jobs {jobs}", ("read", index, jobs),
-                             f"{wall['read', index, jobs] / wall['only', index, jobs]:.2f}x of only decompressing"))
+            way = ("read", index, jobs)
+            table.append(row(f"{name}, --jobs {jobs}, to a file", way, f"{beside(way, 'only, printed')} of decompressing to a file, "
+                             f"{beside(way, 'only')} of only decompressing"))
+            table.append(row(f"{name}, decompressed by {jobs} to a file", ("only, printed", index, jobs), ""))
             table.append(row(f"{name}, only decompressed by {jobs}", ("only", index, jobs), ""))
     scaling = ", ".join(f"{wall['read', index, 1] / wall['read', index, 2]:.2f} for {name}" for index, name in ((INDEX, "5 shards"), (ONE, "one segment")))
     return f"""## Reading a snapshot
@@ -210,11 +236,12 @@ store of {SERVER}, {stored / 2**20:.0f} MiB of which are stored fields; and the 
 
 {chr(10).join(table)}
 
-Two jobs in place of one: {scaling} times as fast. "Only decompressed" is crates/es-repository/examples/decompress.rs: it
-reads the same bytes from front to back, with their checksum, decompresses them, and looks at nothing.
+Two jobs in place of one: {scaling} times as fast. "Decompressed" is crates/es-repository/examples/decompress.rs: it reads the
+same bytes from front to back, with their checksum, decompresses them, looks at nothing, and prints them as `lz4 -d` does; where it is
+"only decompressed", it throws them away. While 5 shards were read from S3, the store took {store:.2f} s of CPU of the same cores.
 
-{fetched:,} bytes were fetched for {stored:,} bytes of stored fields: {fetched / stored:.3f}. Peak memory was {memory:.0f} MiB at most, and
-{large[0]:.0f} MiB for documents of 20 MB with two jobs, {large[1]:.0f} MiB with four.
+{fetched:,} bytes were fetched for {stored:,} bytes of stored fields: {fetched / stored:.3f}. Peak memory was {memory:.0f} MiB at most,
+{memory_s3:.0f} MiB from S3, and {large[0]:.0f} MiB for documents of 20 MB with two jobs, {large[1]:.0f} MiB with four.
 """
 
 
