@@ -50,8 +50,10 @@ fn pretty(bytes: usize) -> String {
     let mut random = Random::new(1, &[]);
     let mut text = String::from("{\n  \"lines\": [\n    \"");
     while text.len() < bytes {
-        let line: String = (0..8).map(|_| format!("{:016x}", random.bits())).collect();
-        text += &format!("{line}\",\n    \"");
+        for _ in 0..8 {
+            text += &format!("{:016x}", random.bits());
+        }
+        text += "\",\n    \"";
     }
     text + "end\"\n  ]\n}\n"
 }

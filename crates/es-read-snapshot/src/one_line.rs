@@ -201,8 +201,7 @@ fn comment(text: &[u8]) -> Result<&[u8], Refusal> {
 
 /// Appends a JSON string.
 pub(crate) fn quote(text: &str, line: &mut Vec<u8>) {
-    // All of it is looked at, which takes less time than to stop early.
-    if text.bytes().fold(true, |plain, byte| plain & (byte >= 0x20) & (byte != b'"') & (byte != b'\\')) {
+    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
         line.push(b'"');
         line.extend_from_slice(text.as_bytes());
         line.push(b'"');
