@@ -36,12 +36,16 @@ struct Node {
 
 impl Node {
     fn start(version: &str) -> Self {
+        Self::named(version, &format!("reading-{version}"))
+    }
+
+    fn named(version: &str, name: &str) -> Self {
         let mut options = bed::Options::default();
         if version.starts_with("elasticsearch-9") {
             // Four times the size of a document must be below a tenth of the heap there.
             options.settings.push(("indexing_pressure.memory.limit".into(), "200mb".into()));
         }
-        let server = bed::with(version, &format!("reading-{version}"), &options);
+        let server = bed::with(version, name, &options);
         let mut numbers = server.version.split('.').map(|part| part.parse().expect("a version is numbers"));
         let (major, minor) = (numbers.next().expect("a major"), numbers.next().expect("a minor"));
         Self { major, minor, opensearch: version.starts_with("opensearch"), server }
@@ -498,7 +502,7 @@ fn go_on(node: &Node, random: &mut Random) {
 }
 
 fn place(node: &Node) -> PathBuf {
-    let place = node.server.repository_root.join(format!("reading-{}", node.server.server));
+    let place = node.server.repository_root.join(&node.server.name);
     fs::create_dir_all(&place).expect("a directory for the repository");
     place
 }
@@ -592,7 +596,8 @@ fn bulk_brings_them_back(node: &Node, location: &Path, wanted: &Lines) -> End {
 
 /// Indices of 5.x whose segments were merged by 6.x: of another Lucene, with the same types and parents.
 fn merged_by_the_next_version(location: &Path) -> End {
-    let node = Node::start("elasticsearch-6.1.2");
+    // Apart from the one that has its own turn.
+    let node = Node::named("elasticsearch-6.1.2", "reading-merged");
     let old = json!({"type": "fs", "settings": {"location": location, "readonly": true}});
     node.ask("PUT", "/_snapshot/old", &old);
     let indices = json!({"indices": "m-kin,m-family,m-twins", "include_global_state": false});

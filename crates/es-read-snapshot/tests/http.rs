@@ -14,19 +14,24 @@ use es_testkit::golden;
 
 /// Serves the files below `root`, whole or in ranges, and says where.
 fn serve(root: PathBuf) -> String {
+    serve_at_most(root, usize::MAX)
+}
+
+/// The same, by a server that sends no more than so much of a range.
+fn serve_at_most(root: PathBuf, limit: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for connection in listener.incoming() {
             let root = root.clone();
             // A client that goes away in the middle is its own affair.
-            thread::spawn(move || answer(&root, connection.unwrap()).unwrap_or(()));
+            thread::spawn(move || answer(&root, connection.unwrap(), limit).unwrap_or(()));
         }
     });
     url
 }
 
-fn answer(root: &Path, mut connection: TcpStream) -> std::io::Result<()> {
+fn answer(root: &Path, mut connection: TcpStream, limit: usize) -> std::io::Result<()> {
     let mut lines = BufReader::new(connection.try_clone()?).lines();
     let request = lines.next().unwrap()?;
     let name = request.split(' ').nth(1).unwrap().trim_start_matches('/').to_owned();
@@ -43,8 +48,12 @@ fn answer(root: &Path, mut connection: TcpStream) -> std::io::Result<()> {
     let Ok(bytes) = fs::read(root.join(name)) else {
         return connection.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     };
+    if range.is_some_and(|(from, _)| from >= bytes.len()) {
+        return connection
+            .write_all(b"HTTP/1.1 416 Range Not Satisfiable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    }
     let (status, from, to) = match range {
-        Some((from, to)) => ("206 Partial Content", from, (to + 1).min(bytes.len())),
+        Some((from, to)) => ("206 Partial Content", from, (to + 1).min(bytes.len()).min(from.saturating_add(limit))),
         None => ("200 OK", 0, bytes.len()),
     };
     let head = format!(
@@ -199,6 +208,8 @@ fn what_a_store_refuses_for_good_is_not_tried_again() {
 fn a_blob_that_was_cut_is_damaged_over_http_too() {
     let (address, _requests) = answers("416 Range Not Satisfiable", "");
     let output = read(&format!("http://{address}/r"), &["--list", "snapshots"]);
+    refuses(&output, 3, "the blob is shorter than the repository says");
+    let output = read(&serve_at_most(golden("elasticsearch-5.5.2"), 100), &["--snapshot", "two", "--quiet"]);
     refuses(&output, 3, "the blob is shorter than the repository says");
     // Most servers answer with what there is: every file of segments is cut, to so many quarters, or by a byte.
     let of = golden("elasticsearch-5.5.2");

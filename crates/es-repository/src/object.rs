@@ -370,6 +370,7 @@ fn to_io(error: &object_store::Error) -> io::Error {
             Some(_) => io::ErrorKind::Other,
             // A blob that ends before the range does is answered with what there is of it.
             None if said.contains("Requested ") && said.contains(", got ") => io::ErrorKind::UnexpectedEof,
+            None if said.contains("Wanted range starting at ") => io::ErrorKind::UnexpectedEof,
             None => io::ErrorKind::TimedOut,
         },
         _ => io::ErrorKind::Other,

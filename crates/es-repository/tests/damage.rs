@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use es_lucene::{Directory, Mapping, Segment, SegmentInfos, Source};
 use es_repository::{Options, Repository, Verdict};
@@ -155,7 +156,7 @@ impl Directory for Forged<'_> {
         self.inner.names()
     }
 
-    fn open(&self, name: &str) -> Option<std::sync::Arc<dyn Source>> {
+    fn open(&self, name: &str) -> Option<Arc<dyn Source>> {
         let source = self.inner.open(name)?;
         if name != self.file {
             return Some(source);
@@ -167,7 +168,7 @@ impl Directory for Forged<'_> {
         bytes[place] = self.value;
         let checksum = crc32fast::hash(&bytes[..end]);
         bytes[end..].copy_from_slice(&u64::from(checksum).to_be_bytes());
-        Some(std::sync::Arc::new(bytes))
+        Some(Arc::new(bytes))
     }
 }
 
@@ -202,7 +203,7 @@ impl Directory for Renamed<'_> {
         self.0.names()
     }
 
-    fn open(&self, name: &str) -> Option<std::sync::Arc<dyn Source>> {
+    fn open(&self, name: &str) -> Option<Arc<dyn Source>> {
         let source = self.0.open(name)?;
         if !name.ends_with(self.1) {
             return Some(source);
@@ -213,7 +214,7 @@ impl Directory for Renamed<'_> {
         let end = bytes.len() - 8;
         let checksum = crc32fast::hash(&bytes[..end]);
         bytes[end..].copy_from_slice(&u64::from(checksum).to_be_bytes());
-        Some(std::sync::Arc::new(bytes))
+        Some(Arc::new(bytes))
     }
 }
 
@@ -239,6 +240,60 @@ fn an_unknown_format_is_named_never_passed_over() {
             }
         }
         assert!(kinds > 8, "{}: {kinds}", path.display());
+    }
+}
+
+/// A file that is whole, and not the one that the list of files means.
+struct Unlisted(Arc<dyn Source>);
+
+impl Source for Unlisted {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<()> {
+        self.0.read_at(offset, buffer)
+    }
+
+    fn expected_checksum(&self) -> Option<u32> {
+        self.0.expected_checksum().map(|checksum| !checksum)
+    }
+}
+
+/// A shard with such files of one kind.
+struct Swapped<'a>(&'a dyn Directory, &'static str);
+
+impl Directory for Swapped<'_> {
+    fn names(&self) -> Vec<String> {
+        self.0.names()
+    }
+
+    fn open(&self, name: &str) -> Option<Arc<dyn Source>> {
+        let source = self.0.open(name)?;
+        Some(if name.contains(self.1) { Arc::new(Unlisted(source)) } else { source })
+    }
+}
+
+#[test]
+fn a_file_that_is_not_the_one_of_the_list_is_refused() {
+    for path in repositories() {
+        let repository = Repository::open(&format!("file://{}", path.display()), &Options::default()).unwrap();
+        let snapshot = repository.data().snapshot("one").unwrap();
+        let info = repository.snapshot_info(snapshot).unwrap();
+        let mut kinds = 0;
+        for index in repository.indices(snapshot, &info).unwrap() {
+            let metadata = repository.index_metadata(snapshot, index).unwrap();
+            let files = repository.shard(snapshot, index, 0).unwrap();
+            // Of compound files only what is needed is fetched, and each file in them has a checksum of its own.
+            for kind in ["segments_", ".si", ".cfe", ".fnm", ".fdt", ".liv"] {
+                if files.names().iter().any(|name| name.contains(kind)) {
+                    kinds += 1;
+                    let error = segments(&Swapped(&files, kind), &metadata.mapping(), &mut Vec::new()).unwrap_err();
+                    assert!(error.to_string().contains("another file's bytes"), "{}: {error}", path.display());
+                }
+            }
+        }
+        assert!(kinds > 12, "{}: {kinds}", path.display());
     }
 }
 
