@@ -161,7 +161,7 @@ fn finish(args: &Args, target: &Cluster, restore: &mut Restore, io: &mut Io) -> 
             return Err(Fault::failed(format!(
                 "index {:?} keeps {REPLICAS} {} and {REFRESH} {}",
                 index.target_index,
-                kept[REPLICAS],
+                kept.get(REPLICAS).unwrap_or(&Value::Null),
                 kept.get(REFRESH).unwrap_or(&Value::Null)
             ))
             .hint("a template, a policy or another client changes it"));
