@@ -21,7 +21,7 @@ const FLOOD_STAGE: &str = "the flood stage is reached before settings are put ba
 
 type Condition = (&'static str, fn(&Server) -> End);
 
-const CONDITIONS: [Condition; 16] = [
+const CONDITIONS: [Condition; 17] = [
     ("the disk is full while it is restored", a_full_disk),
     (FLOOD_STAGE, the_flood_stage),
     ("the restore stays red", a_restore_that_stays_red),
@@ -30,6 +30,7 @@ const CONDITIONS: [Condition; 16] = [
     ("the repository points elsewhere before the wait", a_repository_moved),
     ("the repository points to another snapshot of that name", another_snapshot_of_that_name),
     ("the target restarts after an older snapshot was restored", an_older_one_restored),
+    ("a snapshot is deleted and taken again after its restore", taken_again_after_its_restore),
     ("someone else's snapshot is running", a_concurrent_snapshot),
     ("the index is deleted while it is snapshotted", |server| changed_while_snapshotted(server, "deleted")),
     ("the index is closed while it is snapshotted", |server| changed_while_snapshotted(server, "closed")),
@@ -289,6 +290,26 @@ fn an_older_one_restored(server: &Server) -> End {
     }
     ask(server, "DELETE", "/back", None);
     whole_now(server, &restored(server, "aged", newer), 5)
+}
+
+fn taken_again_after_its_restore(server: &Server) -> End {
+    let older = snapshotted(server, "stale");
+    restored(server, "stale", &older).exit(0);
+    let recovery = ask(server, "GET", "/back/_recovery", None);
+    let began = recovery["back"]["shards"][0]["start_time_in_millis"].as_i64().unwrap_or(i64::MAX);
+    // As many documents as before: counts do not tell.
+    put_documents(server, "stale", 3);
+    let mut newer = String::new();
+    eventually("a snapshot that ended well after the restore began", || {
+        ask(server, "DELETE", "/_snapshot/stale/stale", None);
+        newer = sh(server, "es-snapshot --repository stale --indices stale | es-wait").exit(0).out().to_owned();
+        let ended = serde_json::from_str::<Value>(&newer).ok().and_then(|record| record["end_time_in_millis"].as_i64());
+        ended.is_some_and(|ended| ended > began.saturating_add(6_000))
+    });
+    let output = restored(server, "stale", &newer);
+    told(&output).and_then(|()| must_be(output.err().contains("so from an older one"), output.err()))?;
+    ask(server, "DELETE", "/back", None);
+    whole_now(server, &restored(server, "stale", &newer), 3)
 }
 
 /// An index that takes some seconds to copy at this rate.

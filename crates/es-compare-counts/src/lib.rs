@@ -149,11 +149,11 @@ fn job(args: &Args, io: &Io) -> Result<Job, Fault> {
                     .hint("pipe restore records in, or name indices with --indices"));
             };
             if restore.state != RestoreState::Success {
-                let why =
-                    if restore.failures.is_empty() { "it is not final".into() } else { restore.failures.join("; ") };
                 return Err(Fault::no(format!(
-                    "the restore of {}/{} did not succeed: {why}",
-                    restore.repository, restore.snapshot
+                    "the restore of {}/{} did not succeed: {}",
+                    restore.repository,
+                    restore.snapshot,
+                    restore.trouble()
                 )));
             }
             if restore.indices.is_empty() {

@@ -97,7 +97,7 @@ fn fit(restore: &Restore, args: &Args) -> Result<(), Fault> {
             return Err(Fault::usage(format!("{what} is not final yet"))
                 .hint("put es-wait between es-restore and es-finish-restore"));
         }
-        _ => return Err(Fault::no(format!("{what} failed: {}", restore.failures.join("; ")))),
+        _ => return Err(Fault::no(format!("{what} failed: {}", restore.trouble()))),
     }
     // Every index has a number of replicas: where it is not in the record, nothing of the index was known.
     let known = |i: &RestoredIndex| i.settings.as_ref().is_some_and(|own| own.number_of_replicas.is_some());
@@ -161,7 +161,7 @@ fn finish(args: &Args, target: &Cluster, restore: &mut Restore, io: &mut Io) -> 
             return Err(Fault::failed(format!(
                 "index {:?} keeps {REPLICAS} {} and {REFRESH} {}",
                 index.target_index,
-                kept[REPLICAS],
+                kept.get(REPLICAS).unwrap_or(&Value::Null),
                 kept.get(REFRESH).unwrap_or(&Value::Null)
             ))
             .hint("a template, a policy or another client changes it"));

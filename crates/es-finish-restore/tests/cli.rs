@@ -144,6 +144,24 @@ fn settings_that_the_cluster_does_not_keep_are_a_failure() {
 }
 
 #[test]
+fn settings_that_the_cluster_does_not_show_are_a_failure() {
+    let mut after = body("elasticsearch-6.1.2/settings-own");
+    after[A]["settings"] = json!({});
+    let stub = Stub::start();
+    stub.root(TARGET)
+        .on("GET", SETTINGS, answer("elasticsearch-6.1.2/settings-restored"))
+        .on("PUT", &format!("/{A}/_settings"), acknowledged())
+        .on("PUT", &format!("/{A}/_settings"), acknowledged())
+        .on("PUT", &format!("/{B}/_settings"), acknowledged())
+        .on("GET", SETTINGS, Answer::json(200, &after));
+    finish(&restored(&stub.url()))
+        .run()
+        .exit(3)
+        .stdout("")
+        .stderr_contains(format!("index \"{A}\" keeps index.number_of_replicas null and index.refresh_interval null"));
+}
+
+#[test]
 fn replicas_that_the_cluster_counts_itself_are_left_to_it() {
     // Where nodes are fewer than on the source, 0-1 comes to another number, and to the same again after every change.
     let own = |count: &str, range: &str| {

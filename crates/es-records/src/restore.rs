@@ -78,3 +78,17 @@ pub struct Restore {
     #[serde(flatten)]
     pub extra: Extra,
 }
+
+impl Restore {
+    /// Why it is not to be built on, where it is not: what failed, or what its state is.
+    #[must_use]
+    pub fn trouble(&self) -> String {
+        match &self.state {
+            _ if !self.failures.is_empty() => self.failures.join("; "),
+            RestoreState::InProgress => "it is not final".into(),
+            RestoreState::Other(word) => format!("its state is {word:?}, which this version does not know"),
+            _ if self.indices.is_empty() => "it names no index: nothing was restored".into(),
+            _ => "its record does not say why".into(),
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use crate::{ClusterId, Extra, Step};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The state of a snapshot as `GET _snapshot/REPO/SNAP` spells it, and the two ends that no server names.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -189,8 +189,9 @@ impl Snapshot {
     /// How many shards it has at least, by what is remembered of its indices: each has one, whatever is known of it.
     #[must_use]
     pub fn fewest_shards(&self) -> u64 {
+        let named: BTreeSet<&String> = self.indices.iter().collect();
         let shards = |name| self.index_settings.get(name).and_then(|own| own.number_of_shards).unwrap_or(1);
-        self.indices.iter().map(shards).fold(0, u64::saturating_add)
+        named.into_iter().map(shards).fold(0, u64::saturating_add)
     }
 }
 
@@ -227,6 +228,7 @@ mod tests {
         assert!(whole.is_whole());
         assert!(!Snapshot { failures: vec![ShardFailure::default()], ..whole.clone() }.is_whole());
         assert!(!Snapshot { indices: vec!["a".into(), "b".into()], ..whole.clone() }.is_whole());
+        assert!(Snapshot { indices: vec!["a".into(), "a".into()], ..whole.clone() }.is_whole());
         assert!(!Snapshot { shards: Shards::default(), ..whole }.is_whole());
     }
 }

@@ -474,9 +474,9 @@ fn ours(target: &Cluster, snapshot: &Snapshot, pairs: &[(String, String)]) -> Re
             source["repository"] == snapshot.repository.as_str()
                 && source["snapshot"] == snapshot.snapshot.as_str()
                 && source["index"] == index.as_str()
-                && !before(source, snapshot)
         });
-        if from_here && !info.closed {
+        let of_older = from_here && sources.get(name).is_some_and(|source| before(source, snapshot));
+        if from_here && !of_older && !info.closed {
             own.push(name.clone());
             continue;
         }
@@ -498,6 +498,8 @@ fn ours(target: &Cluster, snapshot: &Snapshot, pairs: &[(String, String)]) -> Re
             // It may be ours, or of an older snapshot of the same index: only a recovery tells, and it is forgotten in time.
             "with the creation_date of the source's exists, and nothing shows any more that it was restored from this snapshot \
              (servers forget it when a node restarts or a shard moves)"
+        } else if of_older && !info.closed {
+            "was restored before the snapshot of that name had ended, so from an older one (or the clusters' clocks are wrong)"
         } else {
             "exists that was not restored from this snapshot"
         };
@@ -507,8 +509,9 @@ fn ours(target: &Cluster, snapshot: &Snapshot, pairs: &[(String, String)]) -> Re
     Ok(own)
 }
 
-/// How far the clocks of two clusters may be apart: es-preflight warns from there on.
-const CLOCKS_APART_MILLIS: i64 = 60_000;
+/// How far the clocks of two clusters may be apart. To take an older restore for this one would be silent; where the clocks are worse,
+/// one that was started and not recorded has to be deleted and started again.
+const CLOCKS_APART_MILLIS: i64 = 5_000;
 
 /// Whether a recovery began before the snapshot had ended: then it was of an older one of that name, which is deleted. No server
 /// shows the uuid of the snapshot that an index was restored from.

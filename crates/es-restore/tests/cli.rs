@@ -125,7 +125,7 @@ fn what_was_restored_before_the_snapshot_had_ended_is_of_an_older_one_of_that_na
         .indices("elasticsearch-6.1.2/indices-restored")
         .replay(&format!("GET /{A}%2C{B}/_recovery"), "elasticsearch-6.1.2/recovery");
     restore(&stub, &finished()).run().exit(3).stdout("").stderr_contains(format!(
-        "on the target an open index \"{A}\" exists that was not restored from this snapshot\n"
+        "on the target an open index \"{A}\" was restored before the snapshot of that name had ended, so from an older one"
     ));
     assert!(posts(&stub.finish()).is_empty());
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// Why there is nothing to wait for: an earlier stage saw it fail, or start nothing.
 pub(crate) fn over(restore: &Restore) -> Option<Fault> {
     let failed = matches!(restore.state, RestoreState::Failed | RestoreState::Other(_)) || restore.indices.is_empty();
-    let (repository, snapshot, why) = (&restore.repository, &restore.snapshot, restore.failures.join("; "));
+    let (repository, snapshot, why) = (&restore.repository, &restore.snapshot, restore.trouble());
     failed.then(|| Fault::no(format!("restore of {repository}/{snapshot} has failed already: {why}")))
 }
 

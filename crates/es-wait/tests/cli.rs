@@ -236,6 +236,15 @@ fn a_record_that_failed_before_is_passed_on_as_a_failure() {
 }
 
 #[test]
+fn a_restore_in_a_state_of_a_later_version_is_never_success_and_says_so() {
+    let record = json!({"type": "restore", "repository": "move", "snapshot": "day1", "state": "SETTLED",
+        "indices": [{"index": "a", "target_index": "a"}]});
+    wait(&record).run().exit(1).stderr_contains(
+        "restore of move/day1 has failed already: its state is \"SETTLED\", which this version does not know\n",
+    );
+}
+
+#[test]
 fn lost_looks_are_only_that() {
     let stub = Stub::start();
     stub.root(SOURCE)
