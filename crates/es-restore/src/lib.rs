@@ -536,7 +536,7 @@ fn restored_from(target: &Cluster, names: &[&str]) -> Result<BTreeMap<String, Va
         if unknown.is_empty() {
             break;
         }
-        for list in batches(unknown.into_iter()) {
+        for list in batches(unknown) {
             look(target, &list, &mut sources)?;
         }
     }
