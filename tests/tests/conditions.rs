@@ -302,7 +302,8 @@ fn taken_again_after_its_restore(server: &Server) -> End {
     let mut newer = String::new();
     eventually("a snapshot that ended well after the restore began", || {
         ask(server, "DELETE", "/_snapshot/stale/stale", None);
-        newer = sh(server, "es-snapshot --repository stale --indices stale | es-wait").exit(0).out().to_owned();
+        let taken = sh(server, "es-snapshot --repository stale --indices stale | es-wait");
+        taken.exit(0).out().clone_into(&mut newer);
         let ended = serde_json::from_str::<Value>(&newer).ok().and_then(|record| record["end_time_in_millis"].as_i64());
         ended.is_some_and(|ended| ended > began.saturating_add(6_000))
     });

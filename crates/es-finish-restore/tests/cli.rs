@@ -36,6 +36,17 @@ fn acknowledged() -> Answer {
     answer("elasticsearch-6.1.2/settings-put")
 }
 
+/// A target as it is after the restore, which takes each setting.
+fn given_back() -> Stub {
+    let stub = Stub::start();
+    stub.root(TARGET)
+        .on("GET", SETTINGS, answer("elasticsearch-6.1.2/settings-restored"))
+        .on("PUT", &format!("/{A}/_settings"), acknowledged())
+        .on("PUT", &format!("/{A}/_settings"), acknowledged())
+        .on("PUT", &format!("/{B}/_settings"), acknowledged());
+    stub
+}
+
 #[test]
 fn the_help_is_whole() {
     contract::help(NAME, env!("CARGO_MANIFEST_DIR"));
@@ -53,13 +64,8 @@ fn closed_doors_have_codes_and_keep_the_password() {
 
 #[test]
 fn only_what_differs_is_put_back_and_replicas_never_by_null() {
-    let stub = Stub::start();
-    stub.root(TARGET)
-        .on("GET", SETTINGS, answer("elasticsearch-6.1.2/settings-restored"))
-        .on("PUT", &format!("/{A}/_settings"), acknowledged())
-        .on("PUT", &format!("/{A}/_settings"), acknowledged())
-        .on("PUT", &format!("/{B}/_settings"), acknowledged())
-        .on("GET", SETTINGS, answer("elasticsearch-6.1.2/settings-own"));
+    let stub = given_back();
+    stub.on("GET", SETTINGS, answer("elasticsearch-6.1.2/settings-own"));
     let output = finish(&restored(&stub.url())).run();
     output.exit(0).stderr("");
     let record = &output.json_lines()[0];
@@ -147,13 +153,8 @@ fn settings_that_the_cluster_does_not_keep_are_a_failure() {
 fn settings_that_the_cluster_does_not_show_are_a_failure() {
     let mut after = body("elasticsearch-6.1.2/settings-own");
     after[A]["settings"] = json!({});
-    let stub = Stub::start();
-    stub.root(TARGET)
-        .on("GET", SETTINGS, answer("elasticsearch-6.1.2/settings-restored"))
-        .on("PUT", &format!("/{A}/_settings"), acknowledged())
-        .on("PUT", &format!("/{A}/_settings"), acknowledged())
-        .on("PUT", &format!("/{B}/_settings"), acknowledged())
-        .on("GET", SETTINGS, Answer::json(200, &after));
+    let stub = given_back();
+    stub.on("GET", SETTINGS, Answer::json(200, &after));
     finish(&restored(&stub.url()))
         .run()
         .exit(3)
