@@ -89,8 +89,19 @@ impl<'a> Side<'a> {
         fits: impl Fn(&Value) -> bool,
         findings: &mut Findings,
     ) -> Result<Option<Value>, Fault> {
+        self.judged(check, path, self.cluster.get(path), fits, findings)
+    }
+
+    fn judged(
+        &self,
+        check: &'static str,
+        path: &Path,
+        answer: Result<Value, CallError>,
+        fits: impl Fn(&Value) -> bool,
+        findings: &mut Findings,
+    ) -> Result<Option<Value>, Fault> {
         let role = self.role();
-        match self.cluster.get(path) {
+        match answer {
             Ok(answer) if fits(&answer) => Ok(Some(answer)),
             Ok(answer) => {
                 findings.warning(
@@ -126,8 +137,7 @@ impl<'a> Side<'a> {
         match self.cluster.get(path) {
             Err(CallError::Server(error)) if matches!(error.status, 400 | 404 | 405) => Ok(None),
             Err(CallError::Server(error)) if error.says("is not allowed") && error.status == 401 => Ok(None),
-            Ok(answer) if fits(&answer) => Ok(Some(answer)),
-            Ok(_) | Err(_) => self.ask(check, path, fits, findings),
+            answer => self.judged(check, path, answer, fits, findings),
         }
     }
 
