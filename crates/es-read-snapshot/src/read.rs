@@ -12,7 +12,7 @@ use es_repository::{Repository, ShardFiles};
 use crate::digest::Digest;
 use crate::fields::Fields;
 use crate::plan::{IdsRepeat, Index, Plan, Shard};
-use crate::repeated::{Ids, Key};
+use crate::repeated::{Ids, hash};
 use crate::room::Room;
 use crate::{Args, Format, Op, fault, one_line};
 
@@ -363,7 +363,7 @@ struct Printer<'a, 'b> {
     head: Vec<u8>,
     head_type: Option<String>,
     /// Hashes of ids, where they may come twice.
-    ids: Option<Vec<Key>>,
+    ids: Option<Vec<u64>>,
 }
 
 impl Printer<'_, '_> {
@@ -450,7 +450,7 @@ impl Printer<'_, '_> {
             // There one id in two types is two documents.
             let by_type = self.work.format == Format::Bulk && self.work.target_major < 6;
             let doc_type = document.doc_type.filter(|_| by_type);
-            ids.push(Key::new(self.index.group, (document.id, doc_type)));
+            ids.push(hash((document.id, doc_type)));
             if ids.len() == IDS {
                 self.hand_on_ids()?;
             }
@@ -467,7 +467,7 @@ impl Printer<'_, '_> {
 
     fn hand_on_ids(&mut self) -> Result<(), Fault> {
         if let Some(ids) = &mut self.ids {
-            lock(&self.work.printed).add(ids).map_err(|error| not_kept(&error))?;
+            lock(&self.work.printed).add(self.index.group, ids).map_err(|error| not_kept(&error))?;
             ids.clear();
         }
         Ok(())
