@@ -88,13 +88,11 @@ impl File {
             }
             None => {
                 crate::blobs::check_name(&info.name)?;
-                let part_size = match info.part_size {
-                    Some(0) => {
-                        return Err(Error::corrupt(blob, "parts of no bytes"));
-                    }
-                    Some(size) if size < i64::MAX.cast_unsigned() => size,
-                    _ => u64::MAX,
-                };
+                // Where files are not cut it is absent, or the greatest number that there is.
+                let part_size = info.part_size.unwrap_or(u64::MAX);
+                if part_size == 0 {
+                    return Err(Error::corrupt(blob, "parts of no bytes"));
+                }
                 Content::Parts {
                     blobs: Arc::clone(blobs),
                     base: format!("{directory}/{}", info.name),
