@@ -390,6 +390,18 @@ fn ids_are_compared_by_the_index_that_bulk_lines_name() {
 }
 
 #[test]
+fn one_id_in_two_types_is_told() {
+    let root = golden().join("elasticsearch-5.5.2");
+    let output = tool(&root, &["--snapshot", "one", "--indices", "types", "--format", "bulk"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("documents have the id of another, of another type or routing"), "{said}");
+    // There, they are two documents.
+    let typed = tool(&root, &["--snapshot", "one", "--indices", "types", "--format", "bulk", "--target-major", "5"]);
+    assert_eq!((typed.status.code(), text(&typed.stderr)), (Some(0), ""));
+}
+
+#[test]
 fn documents_with_a_routing_are_not_safe_in_parts() {
     let root = golden().join("elasticsearch-7.10.2");
     let read = |more: &[&str]| {

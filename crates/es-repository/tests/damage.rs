@@ -50,7 +50,8 @@ fn read(root: &Path) -> Result<Vec<String>, es_repository::Error> {
                 continue;
             }
             for shard in 0..metadata.shards {
-                list.push(format!("{} {} {shard}", snapshot.name, index.name));
+                let printed = crc32fast::hash(metadata.as_server_prints(true, None).to_string().as_bytes());
+                list.push(format!("{} {} {shard} {printed:x}", snapshot.name, index.name));
                 if info.failures.iter().any(|failure| failure.index == index.name && failure.shard_id == shard) {
                     continue;
                 }
@@ -98,6 +99,32 @@ fn every_flipped_bit_is_refused_or_changes_nothing() {
         }
         let tried = flips * list.len();
         assert!(refused > tried / 3, "{}: {refused} of {tried} flips noticed", repository.display());
+    }
+}
+
+/// The one blob without a checksum: what can be compared with others is.
+#[test]
+fn a_flipped_bit_in_the_list_of_snapshots_is_refused_or_changes_nothing() {
+    let mut state = 3;
+    let flips = if score::whole() { 2000 } else { 20 };
+    for repository in repositories() {
+        let whole = read(&repository).unwrap();
+        let (copy, list) = copy(&repository);
+        let newest = list.iter().rfind(|name| name.to_string_lossy().starts_with("index-")).unwrap();
+        let path = copy.path().join(newest);
+        let good = fs::read(&path).unwrap();
+        let mut refused = 0;
+        for _ in 0..flips {
+            let bit = random(&mut state) % (good.len() * 8);
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, bad).unwrap();
+            match read(copy.path()) {
+                Err(_) => refused += 1,
+                Ok(list) => assert!(list == whole, "{}: bit {bit}", repository.display()),
+            }
+        }
+        assert!(refused > flips / 2, "{}: {refused} of {flips} flips noticed", repository.display());
     }
 }
 
@@ -205,7 +232,7 @@ impl Directory for Renamed<'_> {
 
     fn open(&self, name: &str) -> Option<Arc<dyn Source>> {
         let source = self.0.open(name)?;
-        if !name.ends_with(self.1) {
+        if !name.contains(self.1) {
             return Some(source);
         }
         let mut bytes = vec![0; usize::try_from(source.size()).unwrap()];
@@ -218,29 +245,45 @@ impl Directory for Renamed<'_> {
     }
 }
 
-#[test]
-fn an_unknown_format_is_named_never_passed_over() {
+/// Reads all shards of all snapshots `one`, with one kind of their files spoilt at a time, and looks at what is said.
+fn with_each_kind_spoilt(
+    kinds: &[&'static str],
+    at_least: usize,
+    spoil: impl for<'a> Fn(&'a dyn Directory, &'static str) -> Box<dyn Directory + 'a>,
+    look: impl Fn(&es_lucene::Error, &str),
+) {
     for path in repositories() {
         let repository = Repository::open(&format!("file://{}", path.display()), &Options::default()).unwrap();
         let snapshot = repository.data().snapshot("one").unwrap();
         let info = repository.snapshot_info(snapshot).unwrap();
-        let mut kinds = 0;
+        let mut spoilt = 0;
         for index in repository.indices(snapshot, &info).unwrap() {
-            let metadata = repository.index_metadata(snapshot, index).unwrap();
+            let mapping = repository.index_metadata(snapshot, index).unwrap().mapping();
             let files = repository.shard(snapshot, index, 0).unwrap();
-            for kind in [".si", ".cfe", ".fnm", ".fdt", ".liv"] {
-                if !files.names().iter().any(|name| name.ends_with(kind)) {
-                    continue;
+            for kind in kinds {
+                if files.names().iter().any(|name| name.contains(kind)) {
+                    spoilt += 1;
+                    look(&segments(spoil(&files, kind).as_ref(), &mapping, &mut Vec::new()).unwrap_err(), kind);
                 }
-                kinds += 1;
-                let error = segments(&Renamed(&files, kind), &metadata.mapping(), &mut Vec::new()).unwrap_err();
-                let text = error.to_string();
-                assert!(text.contains(kind) && text.contains("\"Nova"), "{}: {text}", path.display());
-                assert_eq!(error.kind(), es_lucene::ErrorKind::Unknown, "{text}");
             }
         }
-        assert!(kinds > 8, "{}: {kinds}", path.display());
+        assert!(spoilt > at_least, "{}: {spoilt}", path.display());
     }
+}
+
+#[test]
+fn an_unknown_format_is_named_never_passed_over() {
+    let kinds = [".si", ".cfe", ".fnm", ".fdt", ".liv"];
+    with_each_kind_spoilt(
+        &kinds,
+        8,
+        |files, kind| Box::new(Renamed(files, kind)),
+        |error, kind| {
+            let text = error.to_string();
+            assert!(text.contains(kind) && text.contains("\"Nova"), "{text}");
+            assert_eq!(error.kind(), es_lucene::ErrorKind::Unknown, "{text}");
+        },
+    );
 }
 
 /// A file that is whole, and not the one that the list of files means.
@@ -276,25 +319,16 @@ impl Directory for Swapped<'_> {
 
 #[test]
 fn a_file_that_is_not_the_one_of_the_list_is_refused() {
-    for path in repositories() {
-        let repository = Repository::open(&format!("file://{}", path.display()), &Options::default()).unwrap();
-        let snapshot = repository.data().snapshot("one").unwrap();
-        let info = repository.snapshot_info(snapshot).unwrap();
-        let mut kinds = 0;
-        for index in repository.indices(snapshot, &info).unwrap() {
-            let metadata = repository.index_metadata(snapshot, index).unwrap();
-            let files = repository.shard(snapshot, index, 0).unwrap();
-            // Of compound files only what is needed is fetched, and each file in them has a checksum of its own.
-            for kind in ["segments_", ".si", ".cfe", ".fnm", ".fdt", ".liv"] {
-                if files.names().iter().any(|name| name.contains(kind)) {
-                    kinds += 1;
-                    let error = segments(&Swapped(&files, kind), &metadata.mapping(), &mut Vec::new()).unwrap_err();
-                    assert!(error.to_string().contains("another file's bytes"), "{}: {error}", path.display());
-                }
-            }
-        }
-        assert!(kinds > 12, "{}: {kinds}", path.display());
-    }
+    // Of compound files only what is needed is fetched, and each file in them has a checksum of its own.
+    let kinds = ["segments_", ".si", ".cfe", ".fnm", ".fdt", ".liv"];
+    with_each_kind_spoilt(
+        &kinds,
+        12,
+        |files, kind| Box::new(Swapped(files, kind)),
+        |error, _| {
+            assert!(error.to_string().contains("another file's bytes"), "{error}");
+        },
+    );
 }
 
 #[test]
