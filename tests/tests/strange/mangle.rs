@@ -14,6 +14,8 @@ pub(crate) enum Lies {
     Never,
     /// In the answer of this number alone.
     Once(usize),
+    /// The same, of the target's answers.
+    OnceOnTheTarget(usize),
     /// In so many of a thousand answers.
     Often(u64),
     /// In every answer but the counts the documents are there; and in so many of a thousand something else is wrong.
@@ -63,8 +65,9 @@ pub(crate) struct Liar {
     /// Whether the source's list of its indices is believed: only it says what a wildcard means.
     pub(crate) spares_lists: bool,
     random: Random,
-    /// How many answers there were.
+    /// How many answers there were, and how many of the target's.
     asked: usize,
+    asked_target: usize,
     /// How many were not as they should have been.
     pub(crate) mangled: usize,
     /// Whether a count of the target was asked for.
@@ -84,6 +87,7 @@ impl Liar {
             spares_lists: false,
             random,
             asked: 0,
+            asked_target: 0,
             mangled: 0,
             counted: false,
             last,
@@ -102,12 +106,14 @@ impl Liar {
         let key = (role, format!("{} {}", request.method, request.path));
         let counted = request.path.strip_prefix('/').and_then(|path| path.strip_suffix("/_count"));
         self.counted |= counted.is_some() && role == Role::Target;
-        let number = self.asked;
+        let (number, of_target) = (self.asked, (role == Role::Target).then_some(self.asked_target));
         self.asked += 1;
+        self.asked_target += usize::from(role == Role::Target);
         let (base, rate) = match self.lies {
             Lies::Always(rate) if counted.is_none() => (&well, rate),
             Lies::Always(rate) | Lies::Often(rate) => (&honest, rate),
             Lies::Once(at) => (&honest, if at == number { 1000 } else { 0 }),
+            Lies::OnceOnTheTarget(at) => (&honest, if Some(at) == of_target { 1000 } else { 0 }),
             Lies::Never => (&honest, 0),
         };
         let mut given = (base.0, base.1.to_string());
