@@ -174,7 +174,8 @@ struct Ended {
     counted: bool,
 }
 
-fn moved(case: &Case) -> Ended {
+/// Both clusters of a case, as stubs, and what they say.
+fn clusters(case: &Case) -> (Arc<Mutex<Liar>>, Stub, Stub) {
     let pairs = case.pairs();
     let world = World::new(case.trouble, case.version, &pairs);
     let well = World::new(Trouble::None, case.version, &pairs);
@@ -186,6 +187,11 @@ fn moved(case: &Case) -> Ended {
         Stub::of(move |request| liar.lock().expect("the liar").answer(role, request))
     };
     let (source, target) = (stub(Role::Source), stub(Role::Target));
+    (liar, source, target)
+}
+
+fn moved(case: &Case) -> Ended {
+    let (liar, source, target) = clusters(case);
     let work = tempfile::tempdir().expect("a work directory");
     let command = case.command(work.path());
     let (mut code, mut said) = (-1, String::new());
@@ -247,16 +253,44 @@ fn no_sequence_of_answers_however_strange_ends_in_success_unless_the_documents_a
     score.finish();
 }
 
-#[test]
-fn told_the_truth_every_trouble_is_told_and_a_move_without_one_ends_well() {
-    let case = |(shape, trouble)| Case {
+/// A move of two indices by the script, to whose clusters nothing is done but this.
+fn honest(trouble: Trouble) -> Case {
+    Case {
         trouble,
-        shape,
+        shape: Shape::Script,
         wish: Wish::Two,
         lies: Lies::Never,
         version: VERSIONS[2],
         random: Random::new(seed(), &[]),
-    };
+    }
+}
+
+#[test]
+fn what_is_deleted_before_the_first_whole_count_is_brought_back_and_what_is_deleted_later_is_not() {
+    let case = honest(Trouble::DeletedBeforeTheCount);
+    let (liar, source, target) = clusters(&case);
+    let work = tempfile::tempdir().expect("a work directory");
+    let run = || run(&case.command(work.path()), &source, &target).expect("an end");
+    let restores = || target.lines().iter().filter(|line| line.ends_with("/s/_restore")).count();
+    run()
+        .exit(1)
+        .stderr_contains("log-2: missing_on_target")
+        .stderr_contains("the same command restores what is missing");
+    liar.lock().expect("the liar").change(Trouble::None);
+    run().exit(0);
+    assert_eq!(restores(), 2);
+    liar.lock().expect("the liar").change(Trouble::DeletedBeforeTheCount);
+    for _ in 0..2 {
+        let output = run();
+        output.exit(1).stderr_contains("log-2: missing_on_target");
+        assert!(!output.err().contains("restores what is missing"), "{}", output.err());
+    }
+    assert_eq!(restores(), 2);
+}
+
+#[test]
+fn told_the_truth_every_trouble_is_told_and_a_move_without_one_ends_well() {
+    let case = |(shape, trouble)| Case { shape, ..honest(trouble) };
     let troubles = || Trouble::ALL.into_iter().chain([Trouble::None]);
     let each =
         troubles().map(|trouble| (Shape::Pipe, trouble)).chain(troubles().map(|trouble| (Shape::Script, trouble)));

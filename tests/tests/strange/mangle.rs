@@ -100,6 +100,11 @@ impl Liar {
         self.lies = Lies::Never;
     }
 
+    /// From here on the trouble is another.
+    pub(crate) fn change(&mut self, trouble: Trouble) {
+        self.world.change(trouble);
+    }
+
     pub(crate) fn answer(&mut self, role: Role, request: &Request) -> Answer {
         let honest = self.world.answer(role, request);
         let well = self.well.answer(role, request);

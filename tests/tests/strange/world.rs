@@ -207,6 +207,11 @@ impl World {
         (!index.closed).then_some(index.documents)
     }
 
+    /// Puts another trouble in the place of the one that there was, and leaves what that did.
+    pub(crate) fn change(&mut self, trouble: Trouble) {
+        self.trouble = trouble;
+    }
+
     /// What a cluster says.
     pub(crate) fn answer(&mut self, role: Role, request: &Request) -> Said {
         let path = unescaped(&request.path);
