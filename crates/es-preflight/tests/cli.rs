@@ -43,6 +43,32 @@ fn a_misspelt_index_is_a_blocker_and_nothing_is_written() {
 }
 
 #[test]
+fn what_is_asked_for_is_read_as_es_snapshot_reads_it() {
+    let names = std::env::temp_dir().join(format!("es-preflight-names-{}", std::process::id()));
+    std::fs::write(&names, "# of the first days\n<javacafe_{now/d{'2018_01_01'}}>\n").unwrap();
+    let file = format!("@{}", names.display());
+    let all = ["javacafe_2018_01_01", "javacafe_2018_01_02"];
+    for (list, looked_at) in [
+        ("<javacafe_{now/d{'2018_01_01'}}>", &all[..1]),
+        (file.as_str(), &all[..1]),
+        ("-<javacafe_{now/d{'2018_01_01'}}>", &all[1..]),
+    ] {
+        let (source, target) = (Stub::start(), Stub::start());
+        source.root("elasticsearch-5.5.2").indices("elasticsearch-5.5.2/indices");
+        target.root("elasticsearch-6.1.2").indices("elasticsearch-6.1.2/indices-none");
+        let refused = es_testkit::stub::Answer::text(403, "Forbidden").repeat();
+        source.on_prefix("GET", "/", refused);
+        let output =
+            tool(NAME).args(["--indices", list, "--source-url", &source.url(), "--target-url", &target.url()]).run();
+        output.exit(4).stdout("");
+        let settings = format!("/{}/_settings?expand_wildcards=all", looked_at[0]);
+        assert!(source.finish().iter().any(|request| request.path == settings), "{list}");
+    }
+    std::fs::remove_file(names).unwrap();
+    tool(NAME).args(["--indices", "<javacafe-{soon}>"]).run().exit(2).stdout("").stderr_contains("no date math");
+}
+
+#[test]
 fn what_answers_with_something_else_is_no_proof_that_all_is_well() {
     let index = "javacafe_2018_01_02";
     let stubs = || {
