@@ -12,6 +12,7 @@ mod datemath;
 mod error;
 mod indices;
 mod path;
+mod restored;
 mod secrets;
 
 pub use answer::{excerpt, snapshot_named};
@@ -22,3 +23,4 @@ pub use datemath::date_math;
 pub use error::{CallError, ServerError};
 pub use indices::{IndexInfo, Indices, Pattern, flat, index_settings};
 pub use path::{Path, batches, check_snapshot_name};
+pub use restored::{Origin, Standing, standings};
