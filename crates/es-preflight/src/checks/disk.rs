@@ -164,7 +164,16 @@ fn shards(look: &Look<'_>, nodes: usize, findings: &mut Findings) -> Result<Opti
                 continue;
             }
             let count = number(&row["pri"]).unwrap_or(1).clamp(1, MOST_SHARDS);
-            let bytes = number(&row["pri.store.size"]).unwrap_or_default().div_ceil(count);
+            let Some(size) = number(&row["pri.store.size"]) else {
+                findings.warning(
+                    "disk",
+                    Some(index),
+                    format!("not checked: the source does not say how large {index} is"),
+                    "look whether the target has room for it; a closed index tells its size when it is opened",
+                );
+                continue;
+            };
+            let bytes = size.div_ceil(count);
             let replicas = replicas(look, index, nodes);
             shards.extend((0..count).map(|_| Shard { bytes, replicas }));
         }

@@ -8,6 +8,7 @@ mod disk;
 mod mappings;
 mod names;
 mod permissions;
+mod pipelines;
 mod policies;
 mod repository;
 mod shards;
@@ -100,6 +101,7 @@ pub(crate) fn all(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault>
     disk::check(look, findings)?;
     shards::check(look, findings)?;
     policies::check(look, findings)?;
+    pipelines::check(look, findings)?;
     clock::check(look, findings)?;
     permissions::check(look, findings)
 }

@@ -34,8 +34,8 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Faul
     let (mut primaries, mut whole) = (0u64, 0u64);
     for (index, _) in look.indices().filter(|(index, _)| !(ignores_dots && index.starts_with('.'))) {
         let Some(info) = look.from.indices.get(index) else { continue };
-        // It stays closed on the target, and closed ones are not counted.
-        if info.closed || look.target_of(index).is_some_and(|target| to.indices.get(target).is_some()) {
+        // One that is closed on the source is open when it is restored.
+        if look.target_of(index).is_some_and(|target| to.indices.get(target).is_some()) {
             continue;
         }
         let shards = info.settings.number_of_shards.unwrap_or(1);
