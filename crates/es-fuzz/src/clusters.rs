@@ -1,12 +1,13 @@
 //! What clusters answer.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use es_cli::{Exit, printable};
 use es_client::catalogue::Flavour;
-use es_client::{Pattern, ServerError, flat};
-use es_records::{IndexSettings, ShardFailure, Shards, Snapshot, State};
+use es_client::{Origin, Pattern, ServerError, flat};
+use es_records::{IndexSettings, ShardFailure, Shards, State};
 use es_wait::parsers;
 use serde_json::Value;
 
@@ -153,18 +154,19 @@ pub(crate) fn origin_seeds() -> Vec<Vec<u8>> {
         .into()
 }
 
-/// What es-restore takes for its own: only what says where it comes from, and when that began.
+/// What is taken for restored: only what says where it comes from, and when that began.
 pub(crate) fn origins() -> Run {
     let ended = 1_795_480_143_292;
-    let snapshot = Snapshot {
-        repository: "move".into(),
-        snapshot: "day1".into(),
-        end_time_in_millis: Some(ended),
-        ..Snapshot::default()
-    };
     Box::new(move |data| {
         let [recoveries, routes] = lines(data);
-        for (index, ours) in es_restore::parsers::origins(&recoveries, &routes, &snapshot) {
+        let origin = Origin {
+            repository: Some("move"),
+            snapshot: Some("day1"),
+            ended: Some(ended),
+            cluster: None,
+            settings: &BTreeMap::new(),
+        };
+        for (index, ours) in es_client::parsers::restored(&recoveries, &routes, &origin) {
             let shards = recoveries[&index]["shards"].as_array().into_iter().flatten();
             let mine = |source: &Value| source["snapshot"] == "day1" && source["index"] == index.as_str();
             let begun = shards.filter(|shard| shard["type"] == "SNAPSHOT" && mine(&shard["source"]));
