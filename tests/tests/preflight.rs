@@ -677,6 +677,10 @@ fn data_streams_in_the_way_are_told() {
     found(&output, "data_streams", "warning", "is a backing index of the data stream \"stream-a\"");
     found(&output, "names", "blocker", "\".ds-stream-a-000001\" exists");
     found(&output, "data_streams", "blocker", "alias \"stream-b\" of pre-plain is the name of a data stream");
+    let output = pair.preflight("--indices 'stream-*,pre-plain' --no-aliases");
+    found(&output, "data_streams", "warning", "\"stream-a\" is a data stream: a wildcard passes it over");
+    let output = pair.preflight("--indices 'stream-*,-stream-a,pre-plain' --no-aliases");
+    assert!(!output.out().contains("passes it over"), "{}", output.out());
     let output = pair.preflight(&rename("stream-a"));
     found(&output, "data_streams", "blocker", "\"stream-a\" is a data stream on the target");
     let output = pair.preflight(&rename(".ds-stream-a-000007"));

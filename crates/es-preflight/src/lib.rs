@@ -172,8 +172,13 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
         ("role_arn", &args.role_arn),
     ];
     let named = named.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
+    let patterns = match &wanted {
+        Wanted::Patterns(patterns) => patterns.as_slice(),
+        Wanted::Plan(_) => &[],
+    };
     let wish = Move {
         pairs,
+        patterns,
         aliases: !args.no_aliases,
         partial: args.partial,
         left_behind: args.ignore_index_setting.iter().flat_map(|key| Pattern::list(key)).collect(),

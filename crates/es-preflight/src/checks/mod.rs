@@ -29,6 +29,8 @@ use crate::side::Side;
 pub(crate) struct Move<'a> {
     /// Name on the source, name on the target.
     pub(crate) pairs: Vec<(String, String)>,
+    /// What names and wildcards were given for it; none where a plan names each.
+    pub(crate) patterns: &'a [Pattern],
     /// Whether aliases go along.
     pub(crate) aliases: bool,
     /// Whether what is there is taken when primaries are missing.
