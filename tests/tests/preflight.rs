@@ -1,10 +1,10 @@
 //! es-preflight on real servers that are in the condition it looks for.
 #![allow(clippy::expect_used, clippy::unwrap_used)] // helpers of tests panic as tests do
 
-use es_testkit::bed::{self, EdgeOptions, Server};
+use es_testkit::bed::{self, EdgeOptions, Options, Server};
 use es_testkit::proxy::{Proxy, Spoil};
 use es_testkit::tool::Output;
-use es_tests::{Original, VERSIONS, ask, eventually, original, put_documents, run, shell};
+use es_tests::{Original, VERSIONS, ask, eventually, kind, original, put_documents, run, shell};
 use serde_json::{Value, json};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -76,7 +76,9 @@ fn what_stops_a_restore_later_stops_it_now() {
         source.repository_root.display(),
         work.path().display()
     );
-    run(&command, source, target).exit(1).stderr_contains("es-preflight: names: an index \"pre-taken\" exists");
+    run(&command, source, target)
+        .exit(1)
+        .stderr_contains("es-preflight: names: on the target an open index \"pre-taken\" exists");
     assert_eq!(source.call("GET", "/_snapshot/pre", None).0, 404);
     // Renamed, or left behind, they are no longer in the way.
     let renamed =
@@ -193,18 +195,19 @@ impl Pair {
     /// Settings of the target, and none beside them.
     fn set(&self, settings: &Value) {
         // A cluster that is read-only takes no other setting beside that which frees it.
-        let free = json!({"cluster.blocks.read_only": null, "cluster.blocks.read_only_allow_delete": null});
-        ask(&self.target, "PUT", "/_cluster/settings", Some(&json!({"transient": free})));
+        for block in ["cluster.blocks.read_only", "cluster.blocks.read_only_allow_delete"] {
+            ask(&self.target, "PUT", "/_cluster/settings", Some(&json!({"transient": {block: null}})));
+        }
         let mut all = json!({
             "cluster.max_shards_per_node": null, "cluster.routing.allocation.*": null, "cluster.info.update.interval": null,
         });
         all.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
-        ask(&self.target, "PUT", "/_cluster/settings", Some(&json!({"transient": all})));
         // OpenSearch sets this one by itself, after disks that are taken for full.
         if self.target.server.starts_with("opensearch") && settings.get(NO_INDICES).is_none() {
             let free = json!({"transient": {NO_INDICES: null}, "persistent": {NO_INDICES: null}});
             ask(&self.target, "PUT", "/_cluster/settings", Some(&free));
         }
+        ask(&self.target, "PUT", "/_cluster/settings", Some(&json!({"transient": all})));
     }
 
     fn preflight(&self, flags: &str) -> Output {
@@ -371,6 +374,158 @@ fn a_snapshot_of_that_name_is_looked_at_before_anything_is_registered() {
     ask(source, "DELETE", "/named-a,named-b", None);
 }
 
+#[test]
+fn an_index_that_was_restored_before_is_taken_as_es_restore_takes_it() {
+    for version in ["elasticsearch-6.8.9", "elasticsearch-8.19.21", "opensearch-2.19.6"] {
+        let pair = pair(version);
+        put_documents(&pair.source, "again", 2);
+        pair.restores_and_is("again", "green");
+        let repository = format!("pre-again-{}", pair.source.name);
+        let looked = |more: &str, level: &str, words: &str| {
+            let output = pair.preflight(&format!("--indices again {more}"));
+            output.exit(i32::from(level == "blocker"));
+            found(&output, "names", level, words);
+            assert_eq!(of(&output, "names").len(), 1, "{version}: {}", output.out());
+        };
+        let restored = |snapshot: &str| {
+            let taken =
+                format!("es-snapshot --repository {repository} --indices again --snapshot {snapshot} | es-wait");
+            run(&format!("{taken} | es-restore"), &pair.source, &pair.target)
+        };
+        let before = format!("restored on the target before, from snapshot {repository}/one");
+        looked("", "warning", &before);
+        looked(&format!("--repository {repository} --snapshot one"), "warning", &before);
+        restored("one").exit(0);
+        let other = "on the target an open index \"again\" exists that was not restored from this snapshot";
+        looked(&format!("--repository {repository} --snapshot two"), "blocker", other);
+        restored("two").exit(3).stderr_contains(other);
+        looked("--repository elsewhere", "blocker", other);
+        // Of one of that name that is to be taken anew it cannot be.
+        ask(&pair.source, "DELETE", &format!("/_snapshot/{repository}/one"), None);
+        let older = "was restored before the snapshot of that name had ended";
+        looked(&format!("--repository {repository} --snapshot one"), "blocker", older);
+        ask(&pair.target, "POST", "/again/_close", None);
+        looked(&format!("--repository {repository} --snapshot one"), "blocker", "a closed index \"again\" exists");
+        ask(&pair.target, "DELETE", "/again", None);
+        ask(&pair.source, "DELETE", "/again", None);
+        for server in [&pair.target, &pair.source] {
+            ask(server, "DELETE", &format!("/_snapshot/{repository}"), None);
+        }
+    }
+}
+
+#[test]
+fn a_pipeline_that_the_target_lacks_is_told() {
+    for (version, kinds) in [
+        ("elasticsearch-6.8.9", &["default"][..]),
+        ("elasticsearch-8.19.21", &["default", "final"]),
+        ("opensearch-2.19.6", &["default", "final"]),
+    ] {
+        let pair = pair(version);
+        for pipeline in kinds {
+            let index = format!("pipe-{pipeline}");
+            put_documents(&pair.source, &index, 1);
+            let key = format!("index.{pipeline}_pipeline");
+            ask(&pair.source, "PUT", &format!("/{index}/_settings"), Some(&json!({key.as_str(): "pipe-own"})));
+            let look = || pair.preflight(&format!("--indices {index}"));
+            let output = look();
+            output.exit(0);
+            found(&output, "pipelines", "warning", &format!("{index} has {key}: pipe-own, and the target has no such"));
+            let left = pair.preflight(&format!("--indices {index} --ignore-index-setting {key}"));
+            found(&left, "pipelines", "ok", "");
+            // The server agrees: it takes the index, and refuses to write to it.
+            pair.restores_and_is(&index, "green");
+            let path = format!("/{index}/{}/new", kind(&pair.target));
+            let (status, answer) = pair.target.call("PUT", &path, Some(&json!({"n": 1})));
+            assert!(status == 400 && answer.to_string().contains("[pipe-own] does not exist"), "{status} {answer}");
+            ask(&pair.target, "DELETE", &format!("/{index}"), None);
+            ask(&pair.target, "PUT", "/_ingest/pipeline/pipe-own", Some(&json!({"processors": []})));
+            found(&look(), "pipelines", "ok", "");
+            pair.restores_and_is(&index, "green");
+            ask(&pair.target, "PUT", &path, Some(&json!({"n": 1})));
+            ask(&pair.target, "DELETE", &format!("/{index}"), None);
+            ask(&pair.target, "DELETE", "/_ingest/pipeline/pipe-own", None);
+            ask(&pair.source, "DELETE", &format!("/{index}"), None);
+        }
+    }
+}
+
+#[test]
+fn a_search_pipeline_that_the_target_lacks_stops_the_count_and_is_told() {
+    for version in ["opensearch-2.19.6", "opensearch-3.8.0"] {
+        let pair = pair(version);
+        let key = "index.search.default_pipeline";
+        let index = json!({"settings": {key: "search-own", "number_of_replicas": 0}});
+        ask(&pair.source, "PUT", "/_search/pipeline/search-own", Some(&json!({"request_processors": []})));
+        ask(&pair.source, "PUT", "/pipe-search", Some(&index));
+        let output = pair.preflight("--indices pipe-search");
+        output.exit(1);
+        found(&output, "pipelines", "blocker", &format!("pipe-search has {key}: search-own"));
+        // The server agrees: without a look the move stops at the count.
+        let work = tempfile::tempdir().expect("a work directory");
+        let moved = |name: &str, more: &str| {
+            let (root, work) = (pair.source.repository_root.display(), work.path().display());
+            let command =
+                format!("es-migrate --repository {name} --type fs --location {root}/{name} --indices pipe-search");
+            run(&format!("{command} --work-dir {work}/{name} {more}"), &pair.source, &pair.target)
+        };
+        let output = moved(&format!("pipe-{version}"), "--no-preflight");
+        assert!(output.code() != 0 && output.err().contains("search-own is not defined"), "{}", output.err());
+        ask(&pair.target, "DELETE", "/pipe-search", None);
+        moved(&format!("pipe-left-{version}"), &format!("--ignore-index-setting {key}")).exit(0);
+        ask(&pair.target, "DELETE", "/pipe-search", None);
+        ask(&pair.target, "PUT", "/_search/pipeline/search-own", Some(&json!({"request_processors": []})));
+        moved(&format!("pipe-there-{version}"), "").exit(0);
+        for server in [&pair.source, &pair.target] {
+            ask(server, "DELETE", "/pipe-search", None);
+            ask(server, "DELETE", "/_search/pipeline/search-own", None);
+        }
+    }
+}
+
+#[test]
+fn a_read_only_target_and_a_read_only_source_that_is_to_be_registered_on_are_told() {
+    for version in ["elasticsearch-6.8.9", "elasticsearch-8.19.21", "opensearch-2.19.6"] {
+        let pair = pair(version);
+        put_documents(&pair.source, "target-blocked", 1);
+        pair.set(&json!({"cluster.blocks.read_only": true}));
+        let output = pair.preflight("--indices target-blocked");
+        output.exit(1);
+        found(&output, "blocks", "blocker", "cluster.blocks.read_only is set on the target");
+        pair.set(&json!({}));
+        ask(&pair.source, "DELETE", "/target-blocked", None);
+        put_documents(&pair.target, "source-blocked", 1);
+        let location = pair.target.repository_root.join(format!("pre-blocked-{version}"));
+        let rename = "--rename-pattern '(.+)' --rename-replacement 'new-$1'";
+        for block in ["cluster.blocks.read_only", "cluster.blocks.read_only_allow_delete"] {
+            let flags = format!(
+                "--indices source-blocked {rename} --repository pre-blocked --type fs --location {}",
+                location.display()
+            );
+            // The target is the one of the pair whose settings may be changed: here it is the source.
+            let look = || preflight(&flags, &pair.target, &pair.source);
+            look().exit(0);
+            pair.set(&json!({block: true}));
+            let output = look();
+            output.exit(1);
+            found(&output, "blocks", "blocker", &format!("{block} is set on the source"));
+            let body = json!({"type": "fs", "settings": {"location": location}});
+            assert_eq!(pair.target.call("PUT", "/_snapshot/pre-blocked", Some(&body)).0, 403, "{version} {block}");
+            // What is registered already may be written to.
+            pair.set(&json!({}));
+            ask(&pair.target, "PUT", "/_snapshot/pre-blocked", Some(&body));
+            pair.set(&json!({block: true}));
+            look().exit(0);
+            let taken = "es-snapshot --repository pre-blocked --indices source-blocked | es-wait";
+            run(taken, &pair.target, &pair.source).exit(0);
+            pair.set(&json!({}));
+            ask(&pair.target, "DELETE", "/_snapshot/pre-blocked/source-blocked", None);
+            ask(&pair.target, "DELETE", "/_snapshot/pre-blocked", None);
+        }
+        ask(&pair.target, "DELETE", "/source-blocked", None);
+    }
+}
+
 /// Watermarks of bytes, largest first.
 fn watermarks(low: &str, high: &str, flood: &str) -> Value {
     json!({
@@ -520,8 +675,12 @@ fn data_streams_in_the_way_are_told() {
     let output = pair.preflight("--indices .ds-stream-a-000001,pre-plain");
     output.exit(1);
     found(&output, "data_streams", "warning", "is a backing index of the data stream \"stream-a\"");
-    found(&output, "names", "blocker", "\".ds-stream-a-000001\" exists on the target");
+    found(&output, "names", "blocker", "\".ds-stream-a-000001\" exists");
     found(&output, "data_streams", "blocker", "alias \"stream-b\" of pre-plain is the name of a data stream");
+    let output = pair.preflight("--indices 'stream-*,pre-plain' --no-aliases");
+    found(&output, "data_streams", "warning", "\"stream-a\" is a data stream: a wildcard passes it over");
+    let output = pair.preflight("--indices 'stream-*,-stream-a,pre-plain' --no-aliases");
+    assert!(!output.out().contains("passes it over"), "{}", output.out());
     let output = pair.preflight(&rename("stream-a"));
     found(&output, "data_streams", "blocker", "\"stream-a\" is a data stream on the target");
     let output = pair.preflight(&rename(".ds-stream-a-000007"));
@@ -695,6 +854,77 @@ fn rules_that_no_node_satisfies_and_a_target_that_assigns_nothing_are_told() {
 }
 
 #[test]
+fn a_tier_without_a_node_is_told_where_tiers_are_known() {
+    for version in ["elasticsearch-8.19.21", "elasticsearch-9.5.3"] {
+        let source = bed::server(version);
+        let options = Options {
+            settings: vec![("node.roles".into(), "master,data_hot,data_content,ingest".into())],
+            ..Options::default()
+        };
+        let target = bed::with(version, &format!("preflight-tiers-{version}"), &options);
+        let pair = Pair { source, target, _turn: TURN.lock().unwrap_or_else(PoisonError::into_inner) };
+        let key = "index.routing.allocation.include._tier_preference";
+        let tiers = |wanted: &str| json!({"settings": {key: wanted, "number_of_replicas": 0}});
+        ask(&pair.source, "PUT", "/tier-none?wait_for_active_shards=0", Some(&tiers("data_cold,data_warm")));
+        ask(&pair.source, "PUT", "/tier-one?wait_for_active_shards=0", Some(&tiers("data_cold,data_hot")));
+        // Without x-pack the rule has no effect: the server puts the shard on a node of another tier.
+        let output = pair.preflight("--indices 'tier-*'");
+        output.exit(0);
+        found(&output, "allocation", "ok", "");
+        pair.restores_and_is("tier-none", "green");
+        ask(&pair.target, "DELETE", "/tier-none", None);
+        // The same nodes, if they had it.
+        let asked = ask(&pair.target, "GET", "/_nodes/plugins", None);
+        let mut told = json!({"nodes": asked["nodes"]});
+        for node in told["nodes"].as_object_mut().unwrap().values_mut() {
+            node["modules"] = json!([{"name": "x-pack-core", "classname": "org.elasticsearch.xpack.core.XPackPlugin"}]);
+        }
+        let proxy = Proxy::before(&pair.target.url);
+        let behind = Server { url: proxy.url.clone(), ..pair.target.clone() };
+        let look = || preflight("--indices 'tier-*'", &pair.source, &behind);
+        look().exit(0);
+        let before = proxy.requests();
+        let number = before.iter().position(|request| request.path.contains("_nodes/plugins")).expect("the question");
+        proxy.spoil(before.len() + number, Spoil::Answer(200, vec![], told.to_string().into_bytes()));
+        let output = look();
+        assert_eq!(proxy.spoilt(), 1);
+        output.exit(1);
+        found(&output, "allocation", "blocker", &format!("tier-none has {key}: data_cold,data_warm"));
+        assert_eq!(of(&output, "allocation").len(), 1, "{}", output.out());
+        ask(&pair.source, "DELETE", "/tier-*", None);
+    }
+}
+
+#[test]
+fn a_closed_index_goes_along_from_7_on_and_is_open_there_and_cannot_be_counted() {
+    for version in ["elasticsearch-8.19.21", "opensearch-2.19.6"] {
+        let pair = pair(version);
+        ask(&pair.source, "PUT", "/shut", Some(&json!({"settings": {"number_of_shards": 2, "number_of_replicas": 0}})));
+        put_documents(&pair.source, "shut", 1);
+        ask(&pair.source, "POST", "/shut/_close", None);
+        let output = pair.preflight("--indices shut");
+        output.exit(0);
+        found(&output, "closed", "warning", "shut is closed, and cannot be counted");
+        let told = of(&output, "disk");
+        println!("{version}: {told:?}");
+        // It is open when it is restored, and its shards count.
+        pair.set(&json!({"cluster.max_shards_per_node": 1}));
+        let output = pair.preflight("--indices shut");
+        output.exit(1);
+        found(&output, "shards", "blocker", "2 primary shards are to come");
+        let (status, answer) = pair.restore("shut");
+        assert!(status == 400 && answer.to_string().contains("maximum"), "{status} {answer}");
+        pair.set(&json!({}));
+        pair.restores_and_is("shut", "green");
+        assert_eq!(es_tests::count(&pair.target, "shut"), Some(1), "{version}");
+        assert_eq!(es_tests::count(&pair.source, "shut"), None, "{version}");
+        for server in [&pair.target, &pair.source] {
+            ask(server, "DELETE", "/shut", None);
+        }
+    }
+}
+
+#[test]
 fn a_target_that_makes_no_indices_is_told_and_takes_a_restore_all_the_same() {
     let pair = pair("opensearch-2.19.6");
     ask(&pair.source, "PUT", "/no-more", None);
@@ -804,12 +1034,23 @@ fn permissions_are_tried_without_a_trace_on_every_version() {
         let rename = "--rename-pattern '(.+)' --rename-replacement 'new-$1'";
         // One that is there, and one that would be registered.
         for repository in ["pre-tried", "pre-untried"] {
-            let flags = format!("--indices pre-tried {rename} --repository {repository} --type fs --location /x");
+            let location = server.repository_root.join("pre-tried-anew");
+            let place = format!("--repository {repository} --type fs --location {}", location.display());
+            let flags = format!("--indices pre-tried {rename} {place}");
             let output = preflight(&flags, server, server);
             output.exit(0);
             found(&output, "permissions", "ok", "");
             found(&output, "clock", "ok", "");
         }
+        // A place that no node may use is told where it would be registered, and the server agrees.
+        let outside = "--repository pre-untried --type fs --location /elsewhere/pre";
+        let output = preflight(&format!("--indices pre-tried {rename} {outside}"), server, server);
+        output.exit(1);
+        found(&output, "repository", "blocker", "/elsewhere/pre is below no path.repo of node");
+        let body = json!({"type": "fs", "settings": {"location": "/elsewhere/pre"}});
+        let (status, answer) = server.call("PUT", "/_snapshot/pre-untried", Some(&body));
+        assert!(status >= 400 && answer.to_string().contains("path.repo"), "{version}: {status} {answer}");
+        let _ = server.call("DELETE", "/_snapshot/pre-untried", None);
         assert_eq!(kept(server), before, "{version}");
         let snapshots = ask(server, "GET", "/_snapshot/pre-tried/_all", None);
         assert_eq!(snapshots["snapshots"], json!([]), "{version}");
@@ -861,7 +1102,8 @@ fn what_the_security_plugin_does_not_let_a_user_do_is_told() {
     }
     let asked = |user: &str, password: &str, repository: &str| {
         let rename = "--rename-pattern '(.+)' --rename-replacement 'new-$1'";
-        let what = format!("--indices pre-secured {rename} --repository {repository} --type fs --location /x");
+        let place = format!("--type fs --location {}", server.repository_root.join("pre-unsecured").display());
+        let what = format!("--indices pre-secured {rename} --repository {repository} {place}");
         let run = shell(&format!("es-preflight {what}"), server, server);
         let run = ["SOURCE", "TARGET"].into_iter().fold(run, |run, role| {
             run.env(format!("ES_{role}_USERNAME"), user).env(format!("ES_{role}_PASSWORD"), password)

@@ -25,12 +25,30 @@ pub fn by_pattern(indices: &[String], rename: Option<(&str, &str)>) -> Result<Ve
     })?;
     let template = rust_replacement(replacement, regex.captures_len())?;
     let apply = |name: &String| {
-        let renamed = regex.try_replacen(name, 0, template.as_str());
+        let renamed = replace_all(&regex, name, &template);
         let renamed = renamed.map_err(|e| Fault::usage(format!("--rename-pattern {pattern:?} on {name:?}: {e}")))?;
-        Ok((name.clone(), renamed.into_owned()))
+        Ok((name.clone(), renamed))
     };
     let pairs = indices.iter().map(apply).collect::<Result<Vec<_>, Fault>>()?;
     Ok(vec![Group { rename: Some((pattern.to_string(), replacement.to_string())), pairs }])
+}
+
+/// Java's `replaceAll`, which servers rename by. It finds an empty match beside the one before it too: `(.*)` is found twice in every
+/// name, and its replacement comes twice.
+fn replace_all(regex: &fancy_regex::Regex, name: &str, template: &str) -> Result<String, Box<fancy_regex::Error>> {
+    let mut renamed = String::new();
+    let (mut copied, mut from) = (0, 0);
+    while from <= name.len() {
+        let Some(captures) = regex.captures_from_pos(name, from)? else { break };
+        let Some(found) = captures.get(0) else { break };
+        renamed.push_str(&name[copied..found.start()]);
+        captures.expand(template, &mut renamed);
+        copied = found.end();
+        let next = name[copied..].chars().next().map_or(1, char::len_utf8);
+        from = if found.start() == found.end() { copied + next } else { copied };
+    }
+    renamed.push_str(&name[copied..]);
+    Ok(renamed)
 }
 
 /// Java's `$1` and `\$` in the spelling of our regular expressions. Java takes as many digits as name a group.
@@ -160,6 +178,27 @@ mod tests {
         assert_eq!(renamed("l(?=og)", "b"), "bog-1");
         assert_eq!(renamed("nothing", "x"), "log-1");
         assert_eq!(renamed("log", r"\$1"), "$1-1");
+    }
+
+    #[test]
+    fn an_empty_match_is_replaced_where_java_finds_one() {
+        let renamed = |name, pattern, replacement| {
+            by_pattern(&names(&[name]), Some((pattern, replacement))).unwrap()[0].pairs[0].1.clone()
+        };
+        // As "..".replaceAll(pattern, replacement) of Java 21 says it.
+        for (pattern, replacement, of_log, of_other) in [
+            ("(.*)", "$1-x", "log-1-x-x", "자바-é-x-x"),
+            ("(.*)", "old", "oldold", "oldold"),
+            ("^(.*)$", "old-$1", "old-log-1", "old-자바-é"),
+            ("x*", ".", ".l.o.g.-.1.", ".자.바.-.é."),
+            ("g?", "_", "_l_o__-_1_", "_자_바_-_é_"),
+            ("(.+)?", "<$1>", "<log-1><>", "<자바-é><>"),
+            ("[^-]*", "y", "yy-yy", "yy-yy"),
+            ("(?=o)", "+", "l+og-1", "자바-é"),
+        ] {
+            assert_eq!(renamed("log-1", pattern, replacement), of_log, "{pattern}");
+            assert_eq!(renamed("자바-é", pattern, replacement), of_other, "{pattern}");
+        }
     }
 
     #[test]

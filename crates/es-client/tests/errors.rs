@@ -56,7 +56,8 @@ fn lines() -> Vec<Line> {
 fn recorded() -> Vec<Refusal> {
     let decoded = lines().into_iter().map(|line| {
         let server = line.server.split_once('-').map(|(distribution, version)| Flavour::new(distribution, version));
-        let error = ServerError { server, ..ServerError::decode(line.status, line.body.as_bytes()) };
+        let mut error = ServerError::decode(line.status, line.body.as_bytes());
+        error.server = server;
         Refusal { server: line.server, name: line.name, error }
     });
     decoded.collect()
@@ -195,6 +196,20 @@ fn every_recorded_refusal_is_known_and_means_what_its_condition_says() {
 }
 
 #[test]
+fn the_hint_at_a_block_names_the_setting_that_blocks() {
+    for Refusal { server, name, error } in recorded() {
+        let key = match name.rsplit_once("-for-").map_or("", |(condition, _)| condition) {
+            "cluster-read-only" => "cluster.blocks.read_only null",
+            "cluster-read-only-allow-delete" => "cluster.blocks.read_only_allow_delete null",
+            "disk-flood-stage" => "index.blocks.read_only_allow_delete",
+            _ => continue,
+        };
+        let hint = error.fault("what").hint.unwrap_or_default();
+        assert!(hint.contains(key), "{server} {name}: {hint}");
+    }
+}
+
+#[test]
 fn three_hundred_refusals_are_recorded_and_every_row_is_met() {
     let all = recorded();
     assert!(all.len() >= 300, "{} are recorded", all.len());
@@ -243,7 +258,9 @@ fn the_same_words_mean_another_thing_on_another_server() {
         br#"{"error":{"type":"parsing_exception","reason":"Failed to parse object: unknown field [uuid] found"}}"#;
     let on = |distribution: &str, version: &str| {
         let server = Some(Flavour::new(distribution, version));
-        ServerError { server, ..ServerError::decode(500, body) }.entry().unwrap().name
+        let mut error = ServerError::decode(500, body);
+        error.server = server;
+        error.entry().unwrap().name
     };
     assert_eq!(on("opensearch", "3.8.0"), "repository-of-elasticsearch");
     assert_eq!(on("elasticsearch", "7.10.2"), "repository-of-a-newer-version");

@@ -6,8 +6,7 @@ use super::{Look, is_on};
 use crate::finding::{Findings, Level};
 
 pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
-    let off =
-        "take it off: curl -XPUT \"$ES_TARGET_URL/_cluster/settings\" with the setting null, persistent and transient";
+    let off = "take it off: curl -XPUT \"$ES_TARGET_URL/_cluster/settings\" with the setting null, transient, then persistent";
     for (key, level, why) in [
         ("cluster.blocks.read_only", Level::Blocker, "nothing can be registered or restored"),
         ("cluster.blocks.read_only_allow_delete", Level::Blocker, "nothing can be registered or restored"),
@@ -18,6 +17,7 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Faul
             findings.add("blocks", level, None, format!("{key} is set on the target: {why}"), Some(off));
         }
     }
+    on_source(look, findings)?;
     let keep = "leave it behind: --ignore-index-setting 'index.blocks.*'; or take it off on the source";
     for (index, settings) in look.indices() {
         let on = |name: &str| is_on(settings, &format!("index.blocks.{name}"));
@@ -34,6 +34,25 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Faul
     }
     if look.to.shows_settings(findings)? {
         findings.well("blocks", "nothing is blocked");
+    }
+    Ok(())
+}
+
+/// A source that is read-only takes snapshots, and registers no repository for them.
+fn on_source(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
+    let (Some(name), Some(_)) = (look.wish.repository, look.wish.kind) else { return Ok(()) };
+    if look.from.repositories(findings)?.is_none_or(|all| all.contains_key(name)) {
+        return Ok(());
+    }
+    for key in ["cluster.blocks.read_only", "cluster.blocks.read_only_allow_delete"] {
+        if look.from.is_set(key, findings)? {
+            findings.blocker(
+                "blocks",
+                None,
+                format!("{key} is set on the source: {name:?} cannot be registered there"),
+                "take it off: curl -XPUT \"$ES_SOURCE_URL/_cluster/settings\" with the setting null, transient, then persistent",
+            );
+        }
     }
     Ok(())
 }

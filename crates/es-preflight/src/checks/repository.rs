@@ -1,6 +1,7 @@
 //! The repository as both sides have it registered: readable, and written to by one cluster alone.
 
 use std::collections::BTreeMap;
+use std::path::{Component, PathBuf};
 
 use es_cli::Fault;
 use es_client::{CallError, Path, excerpt};
@@ -27,10 +28,76 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Faul
         read(look.to, name, to, findings);
     }
     read(look.from, name, &from, findings);
+    below_path_repo(look, name, findings)?;
     match look.wish.snapshot {
         Some(snapshot) => taken(look, name, snapshot, &from, findings),
         None => Ok(()),
     }
+}
+
+/// A repository in a directory is refused where the directory is below no `path.repo` of a node.
+fn below_path_repo(look: &Look<'_>, name: &str, findings: &mut Findings) -> Result<(), Fault> {
+    let (Some("fs"), Some(location)) = (look.wish.kind, look.wish.place.get("location")) else { return Ok(()) };
+    let location = normal(location);
+    let sides = [(look.from, look.wish.kind), (look.to, look.wish.target_kind)];
+    for (side, _) in sides.into_iter().filter(|(_, kind)| *kind == Some("fs")) {
+        // What is registered is not registered again.
+        if side.repositories(findings)?.is_none_or(|all| all.contains_key(name)) {
+            continue;
+        }
+        let path = Path::of(["_nodes", "settings"])
+            .query("filter_path", "nodes.*.name,nodes.*.roles,nodes.*.settings.path.repo*");
+        let listed = |answer: &Value| answer["nodes"].is_object();
+        let Some(answer) = side.ask("repository", &path, listed, findings)? else { continue };
+        let nodes = answer["nodes"].as_object().into_iter().flatten().map(|(_, node)| node);
+        // Others touch no repository.
+        let uses = |role: &str| role.contains("master") || role.contains("manager") || role.starts_with("data");
+        let has_use =
+            |node: &&Value| node["roles"].as_array().is_none_or(|all| all.iter().filter_map(Value::as_str).any(uses));
+        for node in nodes.filter(has_use) {
+            let roots = path_repo(&node["settings"]["path"]);
+            // A relative one is below a directory that the node does not tell.
+            let takes = |root: &PathBuf| root.is_relative() || location.is_relative() || location.starts_with(root);
+            if !roots.iter().any(takes) {
+                let roots: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
+                let roots = if roots.is_empty() { "none".into() } else { roots.join(", ") };
+                let role = side.role();
+                findings.blocker(
+                    "repository",
+                    None,
+                    format!("{} is below no path.repo of node {} of the {role} ({roots})", location.display(), node["name"]),
+                    "choose a --location below it; or add it to path.repo in the configuration of every node, and restart each",
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The directories of `path.repo`: a list, one text with commas, or (5.x) a text for each number.
+fn path_repo(path: &Value) -> Vec<PathBuf> {
+    let all = es_client::flat(path);
+    let texts =
+        all.iter().filter(|(key, _)| key.split('.').next() == Some("repo")).flat_map(|(_, value)| match value {
+            Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+            one => one.as_str().into_iter().flat_map(|text| text.split(',')).collect::<Vec<_>>(),
+        });
+    texts.map(|text| normal(text.trim())).collect()
+}
+
+/// A path without `.` and `..`, as servers compare them: by its text alone.
+fn normal(path: &str) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in std::path::Path::new(path).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                normal.pop();
+            }
+            other => normal.push(other),
+        }
+    }
+    normal
 }
 
 /// The name of the snapshot: one that servers refuse, or one that is there and cannot be taken for this move's.
@@ -219,5 +286,21 @@ fn read(side: &Side<'_>, name: &str, registered: &Registered, findings: &mut Fin
             };
             findings.blocker("repository", None, fault.message, &fault.hint.unwrap_or_else(|| where_to.into()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn path_repo_is_read_in_each_form_that_nodes_give_it() {
+        let read = |value: Value| path_repo(&json!({"repo": value, "data": "/d"}));
+        let both = [PathBuf::from("/a"), PathBuf::from("/b/c")];
+        assert_eq!(read(json!(["/a", "/b/./x/../c"])), both);
+        assert_eq!(read(json!("/a, /b/c/")), both);
+        assert_eq!(read(json!({"0": "/a", "1": "/b/c"})), both);
+        assert_eq!(path_repo(&Value::Null), [] as [PathBuf; 0]);
     }
 }

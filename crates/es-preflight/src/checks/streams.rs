@@ -2,7 +2,7 @@
 //!
 //! Not every version offers them (Elasticsearch before 7.9, and builds without x-pack); then no index can be of one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use es_cli::Fault;
 use es_client::{Path, Pattern};
@@ -18,7 +18,9 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Faul
         findings.ok("data_streams", "neither side offers data streams".into());
         return Ok(());
     }
-    backing(look, &from.unwrap_or_default(), findings);
+    let from = from.unwrap_or_default();
+    backing(look, &from, findings);
+    passed_over(look, &from, findings);
     let there = to.unwrap_or_default();
     in_the_way(look, &there, findings);
     templates(look, findings)?;
@@ -26,9 +28,14 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Faul
     Ok(())
 }
 
-/// The data streams of a cluster, by name, with their backing indices.
+/// The data streams of a cluster.
 #[derive(Default)]
-pub(crate) struct Streams(BTreeMap<String, Vec<String>>);
+pub(crate) struct Streams {
+    /// By name, with their backing indices.
+    all: BTreeMap<String, Vec<String>>,
+    /// Those that no wildcard means.
+    hidden: BTreeSet<String>,
+}
 
 impl Streams {
     /// Asks for them; none where they are not offered.
@@ -42,18 +49,22 @@ impl Streams {
         };
         let answer = side.offered("data_streams", &path, |answer| answer["data_streams"].is_array(), findings)?;
         Ok(answer.map(|answer| {
-            let all = answer["data_streams"].as_array().into_iter().flatten();
-            let streams = all.filter_map(|stream| {
+            let mut streams = Self::default();
+            for stream in answer["data_streams"].as_array().into_iter().flatten() {
+                let Some(name) = stream["name"].as_str().map(str::to_string) else { continue };
                 let indices = stream["indices"].as_array().into_iter().flatten();
                 let names = indices.filter_map(|index| index["index_name"].as_str().map(str::to_string));
-                Some((stream["name"].as_str()?.to_string(), names.collect()))
-            });
-            Self(streams.collect())
+                if stream["hidden"] == true || name.starts_with('.') {
+                    streams.hidden.insert(name.clone());
+                }
+                streams.all.insert(name, names.collect());
+            }
+            streams
         }))
     }
 
     fn behind(&self, index: &str) -> Option<&str> {
-        let mut all = self.0.iter();
+        let mut all = self.all.iter();
         all.find(|(_, indices)| indices.iter().any(|one| one == index)).map(|(name, _)| name.as_str())
     }
 }
@@ -68,13 +79,34 @@ fn backing(look: &Look<'_>, from: &Streams, findings: &mut Findings) {
                 format!("{index} is a backing index of the data stream {stream:?}: it arrives as a plain, hidden index, and no data stream is made of it"),
                 "read it under its own name there, or reindex it into a data stream of the target",
             );
-        } else if let Some(indices) = from.0.get(index) {
+        } else if let Some(indices) = from.all.get(index) {
             let names: Vec<&str> = indices.iter().map(String::as_str).collect();
             findings.warning(
                 "data_streams",
                 Some(index),
                 format!("{index:?} is a data stream on the source: its backing indices are {}", some(&names)),
                 "name the backing indices: they arrive as plain, hidden indices",
+            );
+        }
+    }
+}
+
+/// Data streams whose name a wildcard fits: it means indices, and theirs are hidden. Their documents stay behind without a word.
+fn passed_over(look: &Look<'_>, from: &Streams, findings: &mut Findings) {
+    for (stream, indices) in from.all.iter().filter(|(stream, _)| !from.hidden.contains(*stream)) {
+        let deciding = look.wish.patterns.iter().rev().find(|pattern| pattern.matches(stream));
+        let meant = deciding.is_some_and(|pattern| pattern.is_wildcard() && !pattern.excludes());
+        let left: Vec<&str> = indices
+            .iter()
+            .map(String::as_str)
+            .filter(|index| look.indices().all(|(moved, _)| moved != *index))
+            .collect();
+        if meant && !left.is_empty() {
+            findings.warning(
+                "data_streams",
+                Some(stream),
+                format!("{stream:?} is a data stream: a wildcard passes it over, and its documents stay behind"),
+                &format!("name its backing indices, if it is to be moved: {}", some(&left)),
             );
         }
     }
@@ -88,10 +120,10 @@ fn in_the_way(look: &Look<'_>, there: &Streams, findings: &mut Findings) {
             continue;
         }
         let rename = "rename: --rename-pattern '(.+)' --rename-replacement 'restored-$1'";
-        if there.0.contains_key(target) {
+        if there.all.contains_key(target) {
             findings.blocker("data_streams", Some(index), format!("{target:?} is a data stream on the target"), rename);
         }
-        if let Some(stream) = there.0.keys().find(|stream| could_back(stream, target)) {
+        if let Some(stream) = there.all.keys().find(|stream| could_back(stream, target)) {
             findings.blocker(
                 "data_streams",
                 Some(index),
@@ -100,7 +132,7 @@ fn in_the_way(look: &Look<'_>, there: &Streams, findings: &mut Findings) {
             );
         }
         let aliases = look.from.indices.get(index).map(|info| info.settings.aliases.as_slice()).unwrap_or_default();
-        for alias in aliases.iter().filter(|alias| look.wish.aliases && there.0.contains_key(*alias)) {
+        for alias in aliases.iter().filter(|alias| look.wish.aliases && there.all.contains_key(*alias)) {
             findings.blocker(
                 "data_streams",
                 Some(index),
