@@ -45,6 +45,37 @@ fn a_move_that_can_work_has_no_blocker_and_nothing_is_written() {
 }
 
 #[test]
+fn date_math_means_the_same_index_to_every_stage_of_a_move() {
+    let Original { source, target, .. } = &original();
+    put_documents(source, "math-first", 2);
+    put_documents(source, "math-second", 2);
+    // A date of quoted letters alone is the same on every day.
+    let first = "<math-{now/d{'first'}}>";
+    let output = preflight(&format!("--indices \"{first}\""), source, target);
+    output.exit(0);
+    preflight("--indices '<math-{now/d}>'", source, target)
+        .exit(1)
+        .stderr_contains("no such index on the source: math-2");
+    let work = tempfile::tempdir().expect("a work directory");
+    for (list, moved, other) in
+        [(first.to_string(), "math-first", "math-second"), (format!("math-*,-{first}"), "math-second", "math-first")]
+    {
+        let (root, work) = (source.repository_root.display(), work.path().display());
+        let command = format!(
+            "es-migrate --repository {moved} --type fs --location {root}/{moved} --indices \"{list}\" --work-dir {work}/{moved}"
+        );
+        run(&command, source, target).exit(0);
+        assert_eq!(es_tests::count(target, moved), Some(2));
+        assert_eq!(es_tests::count(target, other), None);
+        ask(target, "DELETE", &format!("/{moved}"), None);
+        for server in [source, target] {
+            ask(server, "DELETE", &format!("/_snapshot/{moved}"), None);
+        }
+    }
+    ask(source, "DELETE", "/math-first,math-second", None);
+}
+
+#[test]
 fn what_stops_a_restore_later_stops_it_now() {
     let Original { source, target, .. } = &original();
     for index in ["pre-open", "pre-closed", "pre-taken", "pre-aliased", "pre-managed"] {
