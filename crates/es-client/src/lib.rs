@@ -21,7 +21,7 @@ pub use cluster::{Cluster, Method};
 pub use config::{ClusterArgs, Config, ENVIRONMENT, PairArgs, UrlFlag};
 pub use datemath::date_math;
 pub use error::{CallError, ServerError};
-pub use indices::{IndexInfo, Indices, Pattern, flat, index_settings};
+pub use indices::{IndexInfo, Indices, Pattern, born_after, flat, index_settings};
 pub use path::{Path, batches, check_snapshot_name};
 pub use restored::{Origin, Standing, standings};
 

@@ -7,7 +7,7 @@
 use clap::Args as ClapArgs;
 use es_cli::{Exit, Fault, Io};
 use es_client::{CallError, Class, Cluster, ENVIRONMENT, Indices, Method, Path, Pattern, UrlFlag};
-use es_client::{date_math, excerpt, snapshot_named};
+use es_client::{born_after, date_math, excerpt, snapshot_named};
 use es_records::{Record, Role, ShardFailure, Shards, Snapshot, State};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -327,22 +327,12 @@ fn adopt(
     Ok(later)
 }
 
-/// What `start_time_in_millis` can be behind the clock that `creation_date` is read from. Servers since 7.6 take the former from
-/// a clock that they read anew every 200 ms (`thread_pool.estimated_time_interval`), later when they are busy: on 7.10.2 a
-/// snapshot of an index that was made just before it was seen to begin 160 ms before the index.
-const CLOCK_LAG_MILLIS: i64 = 1000;
-
-/// The indices that were born after the snapshot of this record had begun. The doubtful moment goes to those that it holds.
+/// The indices that were born after the snapshot of this record had begun.
 fn younger(record: &Snapshot, held: &[String]) -> Vec<String> {
     let Some(begun) = record.start_time_in_millis else { return Vec::new() };
-    let born = |name: &String| record.index_settings.get(name)?.creation_date.as_ref()?.parse::<i64>().ok();
-    let lag = |name: &String| if held.contains(name) { CLOCK_LAG_MILLIS } else { 0 };
-    record
-        .indices
-        .iter()
-        .filter(|name| born(name).is_some_and(|born| born > begun.saturating_add(lag(name))))
-        .cloned()
-        .collect()
+    let born_after =
+        |name: &String| record.index_settings.get(name).is_some_and(|own| born_after(own, begun, held.contains(name)));
+    record.indices.iter().filter(|name| born_after(name)).cloned().collect()
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {

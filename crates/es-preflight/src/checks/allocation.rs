@@ -142,7 +142,7 @@ pub(super) fn wildcard(pattern: &str, name: &str) -> bool {
 }
 
 /// Tiers of Elasticsearch's default distribution, from 7.10 on. A shard goes to a node of the first tier of its preference that
-/// has one, and to none if no tier has. Without x-pack the rule has no effect: 8.19.21 put such a shard on a node of another tier.
+/// has one, and to none if no tier has. Without x-pack the rule has no effect: 8.19.21 and 9.5.3 put such a shard on a node of another tier.
 fn tiers(look: &Look<'_>, index: &str, settings: &Map<String, Value>, nodes: &[&Node], findings: &mut Findings) {
     let version = look.to.version;
     let with_tiers = nodes.iter().any(|node| node.has("x-pack-core", "org.elasticsearch.xpack."));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, PathBuf};
 
 use es_cli::Fault;
-use es_client::{CallError, Path, excerpt};
+use es_client::{CallError, Path, born_after, excerpt};
 use es_records::Role;
 use serde_json::Value;
 
@@ -118,9 +118,21 @@ fn taken(look: &Look<'_>, name: &str, snapshot: &str, from: &Registered, finding
             let lacking: Vec<&str> = look.wish.pairs.iter().map(|(index, _)| index.as_str()).collect();
             let lacking: Vec<&str> = lacking.into_iter().filter(|index| !held.contains(index)).collect();
             let state = there["state"].as_str().unwrap_or("without a state");
-            let usable = matches!(state, "SUCCESS" | "IN_PROGRESS") || state == "PARTIAL" && look.wish.partial;
+            let failed = there["shards"]["failed"].as_u64().unwrap_or_default();
+            let usable =
+                state == "IN_PROGRESS" || state == "SUCCESS" && failed == 0 || state == "PARTIAL" && look.wish.partial;
+            let begun = there["start_time_in_millis"].as_i64();
+            let is_younger = |index: &&str| {
+                let info = look.from.indices.get(index);
+                info.zip(begun).is_some_and(|(info, begun)| born_after(&info.settings, begun, true))
+            };
+            let younger: Vec<&str> =
+                look.wish.pairs.iter().map(|(index, _)| index.as_str()).filter(is_younger).collect();
             if !lacking.is_empty() {
                 let message = format!("snapshot {name}/{snapshot} exists and does not hold {}", some(&lacking));
+                findings.blocker(CHECK, None, message, another);
+            } else if !younger.is_empty() {
+                let message = format!("snapshot {name}/{snapshot} exists and is older than {}", some(&younger));
                 findings.blocker(CHECK, None, message, another);
             } else if usable {
                 findings.warning(
@@ -130,7 +142,8 @@ fn taken(look: &Look<'_>, name: &str, snapshot: &str, from: &Registered, finding
                     "nothing, if it is this move's own; to move what was written since, choose another --snapshot name",
                 );
             } else {
-                findings.blocker(CHECK, None, format!("snapshot {name}/{snapshot} exists and is {state}"), another);
+                let message = format!("snapshot {name}/{snapshot} exists and is {state}, with {failed} failed shards");
+                findings.blocker(CHECK, None, message, another);
             }
         }
         Err(CallError::Server(error)) if error.is_snapshot_missing() => {

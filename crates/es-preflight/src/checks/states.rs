@@ -28,8 +28,9 @@ fn of(look: &Look<'_>, index: &str, findings: &mut Findings) {
     };
     if info.closed {
         let fix = "open it: curl -XPOST \"$ES_SOURCE_URL/INDEX/_open\"; or leave it out";
-        // 7.x and later snapshot closed indices; a count is not taken of them anywhere.
-        if !look.from.version.opensearch && look.from.version.major < 7 {
+        // 7.2 and later snapshot closed indices, as es-snapshot has it; a count is not taken of them anywhere.
+        let version = look.from.version;
+        if !version.opensearch && (version.major, version.minor) < (7, 2) {
             findings.blocker("closed", Some(index), format!("{index} is closed, and cannot be snapshotted"), fix);
         } else {
             findings.warning("closed", Some(index), format!("{index} is closed, and cannot be counted"), fix);
