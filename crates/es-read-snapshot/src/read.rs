@@ -89,6 +89,8 @@ struct Work<'a> {
     queue: Mutex<Queue>,
     changed: Condvar,
     stopped: AtomicBool,
+    /// Whether lines were handed on.
+    has_printed: AtomicBool,
     failure: Mutex<Option<Fault>>,
     totals: Mutex<Vec<Totals>>,
     found: Mutex<HashSet<String>>,
@@ -138,6 +140,7 @@ pub(crate) fn read(
         queue: Mutex::new(Queue { tasks: tasks.collect(), open: plan.shards.len() }),
         changed: Condvar::new(),
         stopped: AtomicBool::new(false),
+        has_printed: AtomicBool::new(false),
         failure: Mutex::new(None),
         totals: Mutex::new(vec![Totals::default(); plan.shards.len()]),
         found: Mutex::new(HashSet::new()),
@@ -166,6 +169,9 @@ pub(crate) fn read(
             Ok(counts) => duplicates = counts,
             Err(error) => failure = Some(not_kept(&error)),
         }
+    }
+    if let Some(failure) = failure.as_mut().filter(|_| work.has_printed.load(Ordering::Relaxed)) {
+        failure.hint.get_or_insert_with(|| "lines were already printed: throw them away, they may be wrong".into());
     }
     Outcome { totals, found: std::mem::take(&mut lock(&work.found)), duplicates, failure }
 }
@@ -564,6 +570,7 @@ impl Printer<'_, '_> {
         mut io: MutexGuard<'_, &mut Io>,
         more: impl FnOnce(&mut Io) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
+        self.work.has_printed.store(true, Ordering::Relaxed);
         io.write(&self.lines)?;
         more(&mut io)?;
         if io.reader_is_gone() {
