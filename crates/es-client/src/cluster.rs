@@ -317,7 +317,7 @@ impl Cluster {
     /// taken from the service.
     fn renewed(&self, error: &ServerError) -> bool {
         match &self.door {
-            Door::Signed(signing) if error.reason.contains("security token") && error.reason.contains("expired") => {
+            Door::Signed(signing) if error.says("security token") && error.says("expired") => {
                 signing.expire();
                 true
             }
@@ -375,15 +375,16 @@ impl Cluster {
             answer.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok());
         let bytes = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec().map_err(lost)?;
         // 408 is _cluster/health that timed out, with a whole answer in the body.
-        let refused = |error| {
-            let server = self.identity.get().map(Flavour::of);
-            Err(CallError::Server(ServerError { server, retry_after, ..error }))
+        let refused = |mut error: ServerError| {
+            error.server = self.identity.get().map(Flavour::of);
+            error.retry_after = retry_after;
+            Err(CallError::Server(error))
         };
         if status >= 400 && status != 408 {
             return refused(ServerError::decode_without(&secrets, status, &bytes));
         }
         match answer::decode(&bytes, &secrets) {
-            Ok(json) => match ServerError::within(&secrets, status, &json) {
+            Ok(json) => match ServerError::within(&secrets, status, &bytes, &json) {
                 Some(error) => refused(error),
                 None => Ok(json),
             },

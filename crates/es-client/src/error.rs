@@ -34,12 +34,23 @@ pub struct ServerError {
     pub reason: String,
     /// The deepest `caused_by`, as `type: reason`.
     pub cause: Option<String>,
-    /// Every cause that the answer names, of shards too, as `type: reason`.
-    pub causes: Vec<String>,
     /// Who answered, where it is known already.
     pub server: Option<Flavour>,
     /// `Retry-After` in seconds, where the answer has one.
     pub retry_after: Option<u32>,
+    /// The reason and every cause that the answer names, of shards too, as `type: reason`: what they mean does not hang on whether a
+    /// word of them is a password too.
+    said: Unspoken,
+}
+
+/// Words that may hold secrets: they are searched, and never shown.
+#[derive(Clone, PartialEq, Eq)]
+struct Unspoken(Vec<String>);
+
+impl std::fmt::Debug for Unspoken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(redacted)")
+    }
 }
 
 /// Why a call brought no answer to build on.
@@ -69,38 +80,39 @@ impl ServerError {
 
     /// The same, without the secrets that the server may say back.
     pub(crate) fn decode_without(secrets: &Secrets, status: u16, body: &[u8]) -> Self {
-        let json = answer::decode(body, secrets).unwrap_or_default();
-        let mut error = Self::of(status, &json);
-        if json.is_null() {
-            error.reason = short(&secrets.without(&plain(body)));
-        }
+        // What it means is read before the secrets are taken out of it.
+        let json = answer::decode(body, &Secrets::default()).unwrap_or_default();
+        let reason = reason_of(&json);
+        let untold = reason.is_none();
+        let rest = || if json.is_null() { plain(body) } else { json.to_string() };
+        let mut error = Self::of(status, &json, reason.unwrap_or_else(rest));
         error.hide(secrets);
+        if untold {
+            error.reason = short(&error.reason);
+        }
         error
     }
 
-    /// What an answer of status 200 says in truth, where it is a refusal. An index or a repository may be called `error`: none of
-    /// them has a reason.
-    pub(crate) fn within(secrets: &Secrets, status: u16, answer: &Value) -> Option<Self> {
+    /// What an answer of status 200 says in truth, where it is a refusal: its bytes, and what was made of them. An index or a
+    /// repository may be called `error`: none of them has a reason.
+    pub(crate) fn within(secrets: &Secrets, status: u16, body: &[u8], answer: &Value) -> Option<Self> {
         let error = answer.get("error")?;
         if !error["type"].is_string() || error.get("reason").is_none() {
             return None;
         }
         let status = answer["status"].as_u64().and_then(|said| said.try_into().ok()).unwrap_or(status);
-        let mut error = Self::of(status, answer);
-        error.hide(secrets);
-        Some(error)
+        Some(Self::decode_without(secrets, status, body))
     }
 
     fn hide(&mut self, secrets: &Secrets) {
         // A type is a word of the server's own, by which the refusal is known, whatever the password is.
         let kind = Some(&mut self.kind).filter(|kind| !kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
-        for text in kind.into_iter().chain([&mut self.reason]).chain(&mut self.cause).chain(&mut self.causes) {
+        for text in kind.into_iter().chain([&mut self.reason]).chain(&mut self.cause) {
             secrets.hide(text);
         }
     }
 
-    fn of(status: u16, json: &Value) -> Self {
-        let text = |v: &Value| v.as_str().map(str::to_string);
+    fn of(status: u16, json: &Value, reason: String) -> Self {
         let error = &json["error"];
         let mut causes = Vec::new();
         chain(&error["caused_by"], &mut causes);
@@ -110,26 +122,22 @@ impl ServerError {
                 chain(if list == "root_cause" { one } else { &one["reason"] }, &mut causes);
             }
         }
-        let reason = text(&error["reason"])
-            .or_else(|| text(error))
-            .or_else(|| text(&json["message"]))
-            .or_else(|| text(&json["Message"]))
-            .unwrap_or_else(|| short(&json.to_string()));
+        causes.push(reason.clone());
         Self {
             status,
-            kind: text(&error["type"]).unwrap_or_default(),
+            kind: error["type"].as_str().unwrap_or_default().to_string(),
             reason,
             cause,
-            causes,
             server: None,
             retry_after: None,
+            said: Unspoken(causes),
         }
     }
 
     /// Whether the reason or a cause has these words.
     #[must_use]
     pub fn says(&self, words: &str) -> bool {
-        self.reason.contains(words) || self.causes.iter().any(|cause| cause.contains(words))
+        self.said.0.iter().any(|said| said.contains(words))
     }
 
     /// The row of the catalogue that is about it; none where it is not known.
@@ -262,6 +270,13 @@ impl CallError {
     }
 }
 
+/// The words of a refusal, where it has some: of the cluster, of an old one, of Amazon's edge.
+fn reason_of(json: &Value) -> Option<String> {
+    let error = &json["error"];
+    let places = [&error["reason"], error, &json["message"], &json["Message"]];
+    places.into_iter().find_map(Value::as_str).map(str::to_string)
+}
+
 /// Adds what this says and what caused it, outermost first.
 fn chain(from: &Value, causes: &mut Vec<String>) {
     let mut inner = from;
@@ -321,6 +336,35 @@ mod tests {
         let error = ServerError::decode_without(&secrets, 404, body);
         assert!(error.is_missing(), "{error}");
         assert_eq!(error.reason, "[r] missing, no (redacted)");
+    }
+
+    #[test]
+    fn what_a_refusal_means_does_not_hang_on_a_password_that_is_a_word_of_it() {
+        let known = |password: &str, status: u16, body: &str| {
+            let secrets = Secrets::of(&[("authorization".to_string(), format!("Bearer {password}"))]);
+            let error = ServerError::decode_without(&secrets, status, body.as_bytes());
+            assert!(!format!("{error} {error:?}").contains(password), "{error:?}");
+            (error.class(), error.entry().map(|entry| entry.name))
+        };
+        for (password, status, body) in [
+            (
+                "already",
+                400,
+                r#"{"error":{"type":"invalid_snapshot_name_exception","reason":"[r:s] Invalid snapshot name [s], snapshot with the same name already exists"},"status":400}"#,
+            ),
+            (
+                "because",
+                500,
+                r#"{"error":{"type":"snapshot_restore_exception","reason":"[r:s] cannot restore index [a] because it's open"},"status":500}"#,
+            ),
+            ("requests", 403, r#"{"Message":"Request throttled due to too many requests"}"#),
+            ("Gateway", 502, "<html><body>Bad Gateway</body></html>"),
+        ] {
+            let plain = ServerError::decode(status, body.as_bytes());
+            let (class, name) = known(password, status, body);
+            assert_eq!((class, name), (plain.class(), plain.entry().map(|entry| entry.name)), "{body}");
+            assert!(name.is_some(), "{body}");
+        }
     }
 
     #[test]

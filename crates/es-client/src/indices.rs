@@ -106,7 +106,7 @@ impl Indices {
         Ok((metadata.clone().into(), aliases.into(), states.collect()))
     }
 
-    fn from_answers(settings: &Value, aliases: &Value, states: &Value) -> Self {
+    pub(crate) fn from_answers(settings: &Value, aliases: &Value, states: &Value) -> Self {
         let mut indices = BTreeMap::new();
         let empty = serde_json::Map::new();
         for (name, index) in settings.as_object().unwrap_or(&empty) {

@@ -20,3 +20,16 @@ pub use config::{ClusterArgs, Config, ENVIRONMENT, PairArgs, UrlFlag};
 pub use error::{CallError, ServerError};
 pub use indices::{IndexInfo, Indices, Pattern, flat, index_settings};
 pub use path::{Path, batches, check_snapshot_name};
+
+/// Parsers of what comes from outside, for fuzzing.
+#[doc(hidden)]
+pub mod parsers {
+    use crate::Indices;
+    use serde_json::Value;
+
+    /// Reads the three lists of a cluster's indices: settings, aliases, states.
+    #[must_use]
+    pub fn indices(settings: &Value, aliases: &Value, states: &Value) -> Indices {
+        Indices::from_answers(settings, aliases, states)
+    }
+}

@@ -56,7 +56,8 @@ fn lines() -> Vec<Line> {
 fn recorded() -> Vec<Refusal> {
     let decoded = lines().into_iter().map(|line| {
         let server = line.server.split_once('-').map(|(distribution, version)| Flavour::new(distribution, version));
-        let error = ServerError { server, ..ServerError::decode(line.status, line.body.as_bytes()) };
+        let mut error = ServerError::decode(line.status, line.body.as_bytes());
+        error.server = server;
         Refusal { server: line.server, name: line.name, error }
     });
     decoded.collect()
@@ -243,7 +244,9 @@ fn the_same_words_mean_another_thing_on_another_server() {
         br#"{"error":{"type":"parsing_exception","reason":"Failed to parse object: unknown field [uuid] found"}}"#;
     let on = |distribution: &str, version: &str| {
         let server = Some(Flavour::new(distribution, version));
-        ServerError { server, ..ServerError::decode(500, body) }.entry().unwrap().name
+        let mut error = ServerError::decode(500, body);
+        error.server = server;
+        error.entry().unwrap().name
     };
     assert_eq!(on("opensearch", "3.8.0"), "repository-of-elasticsearch");
     assert_eq!(on("elasticsearch", "7.10.2"), "repository-of-a-newer-version");

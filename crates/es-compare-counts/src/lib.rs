@@ -148,19 +148,9 @@ fn job(args: &Args, io: &Io) -> Result<Job, Fault> {
                 return Err(Fault::usage(format!("a record of type {:?} is no restore", record.kind()))
                     .hint("pipe restore records in, or name indices with --indices"));
             };
-            if restore.state != RestoreState::Success {
-                return Err(Fault::no(format!(
-                    "the restore of {}/{} did not succeed: {}",
-                    restore.repository,
-                    restore.snapshot,
-                    restore.trouble()
-                )));
-            }
-            if restore.indices.is_empty() {
-                return Err(Fault::no(format!(
-                    "the restore of {}/{} names no index: nothing was restored",
-                    restore.repository, restore.snapshot
-                )));
+            if restore.state != RestoreState::Success || restore.indices.is_empty() {
+                let (repository, snapshot, why) = (&restore.repository, &restore.snapshot, restore.trouble());
+                return Err(Fault::no(format!("the restore of {repository}/{snapshot} did not succeed: {why}")));
             }
             for (seen, now) in [(&mut source, restore.source), (&mut target, restore.cluster)] {
                 let other = |a: &ClusterId, b: &ClusterId| a.cluster_uuid != b.cluster_uuid;

@@ -324,7 +324,7 @@ fn a_restore_that_did_not_succeed_is_not_compared() {
 #[test]
 fn a_restore_of_no_index_is_the_answer_no() {
     let record = json!({"type": "restore", "repository": "r", "snapshot": "s", "state": "SUCCESS"});
-    let says = "es-compare-counts: the restore of r/s names no index: nothing was restored\n";
+    let says = "es-compare-counts: the restore of r/s did not succeed: it names no index: nothing was restored\n";
     tool(NAME).stdin(record.to_string()).run().exit(1).stdout("").stderr(says);
 }
 

@@ -108,7 +108,8 @@ fn seen(answers: &Path, counted: &mut Counted) -> Result<Seen, Fault> {
             counted.all += 1;
             counted.recorded += usize::from(server.is_some());
             let body = line["body"].as_str().map_or_else(|| line["body"].to_string(), str::to_string);
-            let error = ServerError { server, ..ServerError::decode(status, body.as_bytes()) };
+            let mut error = ServerError::decode(status, body.as_bytes());
+            error.server = server;
             if let Some(entry) = error.entry() {
                 seen.entry(entry.name).or_default().entry(short.clone()).or_default().insert(status);
             }

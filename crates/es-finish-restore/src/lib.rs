@@ -89,10 +89,7 @@ fn one(args: &Args, restore: &mut Restore, io: &mut Io) -> Result<(), Fault> {
 fn fit(restore: &Restore, args: &Args) -> Result<(), Fault> {
     let what = format!("restore of {}/{}", restore.repository, restore.snapshot);
     match restore.state {
-        RestoreState::Success if restore.indices.is_empty() => {
-            return Err(Fault::no(format!("{what} names no index: nothing was restored")));
-        }
-        RestoreState::Success => {}
+        RestoreState::Success if !restore.indices.is_empty() => {}
         RestoreState::InProgress => {
             return Err(Fault::usage(format!("{what} is not final yet"))
                 .hint("put es-wait between es-restore and es-finish-restore"));

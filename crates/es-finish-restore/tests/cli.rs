@@ -246,7 +246,7 @@ fn a_restore_of_no_index_is_the_answer_no() {
     let mut record = restored(&stub.url());
     record["indices"] = json!([]);
     let output = finish(&record).run();
-    output.exit(1).stderr("es-finish-restore: restore of move/day1 names no index: nothing was restored\n");
+    output.exit(1).stderr("es-finish-restore: restore of move/day1 failed: it names no index: nothing was restored\n");
     assert!(stub.finish().is_empty());
 }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use es_cli::{Exit, printable};
 use es_client::catalogue::Flavour;
-use es_client::{ServerError, flat};
-use es_records::{IndexSettings, ShardFailure, Shards, State};
+use es_client::{Pattern, ServerError, flat};
+use es_records::{IndexSettings, ShardFailure, Shards, Snapshot, State};
 use es_wait::parsers;
 use serde_json::Value;
 
@@ -45,7 +45,9 @@ pub(crate) fn refusal() -> Run {
         let Some((&[low, high, server], body)) = data.split_first_chunk::<3>() else { return };
         let status = u16::from_le_bytes([low, high]);
         let server = servers[usize::from(server) % servers.len()];
-        let fault = ServerError { server, ..ServerError::decode(status, body) }.fault("what");
+        let mut error = ServerError::decode(status, body);
+        error.server = server;
+        let fault = error.fault("what");
         assert_ne!(fault.exit, Exit::Ok, "a refusal that is a success");
         harmless(&printable(&fault.message));
     })
@@ -134,15 +136,75 @@ pub(crate) fn health_seeds() -> Vec<Vec<u8>> {
 
 pub(crate) fn health() -> Run {
     Box::new(|data| {
-        let mut lines = data.splitn(2, |byte| *byte == b'\n');
-        let mut json = || serde_json::from_slice::<Value>(lines.next().unwrap_or_default()).unwrap_or_default();
-        let (health, explanation) = (json(), json());
+        let [health, explanation] = lines(data);
         for index in parsers::settled(&health, &explanation) {
             let one = &health["indices"][&index];
             assert!(one["number_of_shards"].as_u64() > Some(0), "{one}: settled without a shard");
             assert_eq!(one["active_primary_shards"], one["number_of_shards"], "{one}: settled without its primaries");
         }
     })
+}
+
+/// Recoveries, then the routing table, a line each.
+pub(crate) fn origin_seeds() -> Vec<Vec<u8>> {
+    let recorded = |what: &str| es_testkit::recorded::body(&format!("elasticsearch-6.1.2/{what}")).to_string();
+    [("recovery", "routing-foreign"), ("recovery-foreign", "routing-waiting"), ("recovery-waiting", "routing-waiting")]
+        .map(|(recoveries, routes)| format!("{}\n{}", recorded(recoveries), recorded(routes)).into_bytes())
+        .into()
+}
+
+/// What es-restore takes for its own: only what says where it comes from, and when that began.
+pub(crate) fn origins() -> Run {
+    let ended = 1_795_480_143_292;
+    let snapshot = Snapshot {
+        repository: "move".into(),
+        snapshot: "day1".into(),
+        end_time_in_millis: Some(ended),
+        ..Snapshot::default()
+    };
+    Box::new(move |data| {
+        let [recoveries, routes] = lines(data);
+        for (index, ours) in es_restore::parsers::origins(&recoveries, &routes, &snapshot) {
+            let shards = recoveries[&index]["shards"].as_array().into_iter().flatten();
+            let mine = |source: &Value| source["snapshot"] == "day1" && source["index"] == index.as_str();
+            let begun = shards.filter(|shard| shard["type"] == "SNAPSHOT" && mine(&shard["source"]));
+            let mut times = begun.map(|shard| shard["start_time_in_millis"].as_i64());
+            let waits = &routes["routing_table"]["indices"][&index];
+            let told = times.any(|began| began.is_some_and(|began| began > ended - 60_000));
+            assert!(!ours || told || waits.is_object(), "{index} is taken for restored by {recoveries}");
+        }
+    })
+}
+
+/// Settings, aliases and states of indices, a line each.
+pub(crate) fn indices_seeds() -> Vec<Vec<u8>> {
+    let recorded = |what: &str| es_testkit::recorded::body(what).to_string();
+    ["elasticsearch-5.5.2/indices", "elasticsearch-6.1.2/indices-restored", "elasticsearch-6.1.2/indices-alias-clash"]
+        .map(|list| {
+            let parts = ["settings", "alias", "states"].map(|part| recorded(&format!("{list}-{part}")));
+            parts.join("\n").into_bytes()
+        })
+        .into()
+}
+
+/// No index that either list names is overlooked.
+pub(crate) fn indices() -> Run {
+    Box::new(|data| {
+        let [settings, aliases, states] = lines(data);
+        let indices = es_client::parsers::indices(&settings, &aliases, &states);
+        let listed = states.as_array().into_iter().flatten().filter_map(|row| row["index"].as_str());
+        let named = settings.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+        for name in listed.chain(named) {
+            assert!(indices.get(name).is_some(), "{name} is overlooked");
+        }
+        let _ = indices.resolve(&Pattern::list("*,-a*,b"), |info| !info.closed && !info.hidden);
+    })
+}
+
+/// The JSON of each line; null where it is none.
+fn lines<const N: usize>(data: &[u8]) -> [Value; N] {
+    let mut lines = data.splitn(N, |byte| *byte == b'\n');
+    std::array::from_fn(|_| serde_json::from_slice(lines.next().unwrap_or_default()).unwrap_or_default())
 }
 
 /// What a node says of itself, then its figures, a line each.
@@ -154,9 +216,7 @@ pub(crate) fn node_seeds() -> Vec<Vec<u8>> {
 
 pub(crate) fn node() -> Run {
     Box::new(|data| {
-        let mut lines = data.splitn(2, |byte| *byte == b'\n');
-        let mut json = || serde_json::from_slice::<Value>(lines.next().unwrap_or_default()).unwrap_or_default();
-        let (node, stats) = (json(), json());
+        let [node, stats] = lines(data);
         es_preflight::parsers::node(&node, &stats);
     })
 }

@@ -3,16 +3,19 @@
 //! It looks first and refuses what the server would refuse, because servers say it late (500 after minutes) or not at all: a
 //! restore over a closed index of the same name overwrites it, and a misspelt index is 200 with nothing restored on 5.x.
 
+mod origin;
+
 use clap::Args as ClapArgs;
 use es_cli::rename::{self, Group};
 use es_cli::{Exit, Fault, Io, PlanRow};
 use es_client::{CallError, Class, Cluster, ENVIRONMENT, Indices, Method, PairArgs, Path, Pattern};
-use es_client::{batches, excerpt, snapshot_named};
+use es_client::{excerpt, snapshot_named};
 use es_records::{
     ClusterId, IndexSettings, Record, Restore, RestoreState, RestoredIndex, Role, Shards, Snapshot, State,
 };
+use origin::Fate;
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -92,6 +95,25 @@ pub struct Args {
 
     #[command(flatten)]
     clusters: PairArgs,
+}
+
+/// Parsers of what comes from outside, for fuzzing.
+#[doc(hidden)]
+pub mod parsers {
+    use crate::origin::{self, Fate, Origins};
+    use es_records::Snapshot;
+    use serde_json::Value;
+
+    /// Reads answers of `_recovery` and of the routing table: the indices that they show something of, and whether each was restored
+    /// from this very snapshot, under its own name.
+    #[must_use]
+    pub fn origins(recoveries: &Value, routes: &Value, snapshot: &Snapshot) -> Vec<(String, bool)> {
+        let mut origins = Origins::new();
+        origin::in_recoveries(recoveries, &mut origins);
+        origin::in_routes(routes, &mut origins);
+        let ours = |name: &str| origin::fate(&origins, name, snapshot, name) == Fate::Ours;
+        origins.keys().map(|name| (name.clone(), ours(name))).collect()
+    }
 }
 
 /// The tool's command line.
@@ -291,7 +313,10 @@ fn known_to(target: &Cluster, snapshot: &mut Snapshot, partial: bool) -> Result<
     if total < fewest && !partial {
         return Err(Fault::no(format!("on the target the snapshot has {total} shards, and its indices have {fewest}")));
     }
-    snapshot.end_time_in_millis = seen["end_time_in_millis"].as_i64();
+    // An index that was restored from an older snapshot of that name is told by it.
+    let ended = seen["end_time_in_millis"].as_i64().filter(|ended| *ended > 0);
+    let untold = || Fault::failed(format!("the target does not say when the snapshot ended: {}", excerpt(&seen)));
+    snapshot.end_time_in_millis = Some(ended.ok_or_else(untold)?);
     Ok(())
 }
 
@@ -465,18 +490,13 @@ fn ours(target: &Cluster, snapshot: &Snapshot, pairs: &[(String, String)]) -> Re
     // Servers refuse to look at the recoveries of closed ones.
     let open = |name: &&str| indices.get(name).is_some_and(|info| !info.closed);
     let names: Vec<&str> = here.iter().map(|(_, name)| name.as_str()).filter(open).collect();
-    let sources = restored_from(target, &names)?;
+    let origins = origin::of_indices(target, &names)?;
     let at_home = snapshot.cluster.as_ref().is_some_and(|source| source.cluster_uuid == identity.cluster_uuid);
     let mut own = Vec::new();
     for (index, name) in here {
         let info = indices.get(name).cloned().unwrap_or_default();
-        let from_here = sources.get(name).is_some_and(|source| {
-            source["repository"] == snapshot.repository.as_str()
-                && source["snapshot"] == snapshot.snapshot.as_str()
-                && source["index"] == index.as_str()
-        });
-        let of_older = from_here && sources.get(name).is_some_and(|source| before(source, snapshot));
-        if from_here && !of_older && !info.closed {
+        let fate = origin::fate(&origins, name, snapshot, index);
+        if fate == Fate::Ours {
             own.push(name.clone());
             continue;
         }
@@ -490,93 +510,22 @@ fn ours(target: &Cluster, snapshot: &Snapshot, pairs: &[(String, String)]) -> Re
         }
         let state = if info.closed { "a closed" } else { "an open" };
         let born = snapshot.index_settings.get(index).and_then(|s| s.creation_date.as_ref());
-        let what = if !info.closed
-            && !sources.contains_key(name)
-            && born.is_some()
-            && born == info.settings.creation_date.as_ref()
-        {
+        let as_old = born.is_some() && born == info.settings.creation_date.as_ref();
+        let what = match fate {
             // It may be ours, or of an older snapshot of the same index: only a recovery tells, and it is forgotten in time.
-            "with the creation_date of the source's exists, and nothing shows any more that it was restored from this snapshot \
-             (servers forget it when a node restarts or a shard moves)"
-        } else if of_older && !info.closed {
-            "was restored before the snapshot of that name had ended, so from an older one (or the clusters' clocks are wrong)"
-        } else {
-            "exists that was not restored from this snapshot"
+            Fate::Unknown if as_old && !info.closed => {
+                "with the creation_date of the source's exists, and nothing shows any more that it was restored from this snapshot \
+                 (servers forget it when a node restarts or a shard moves)"
+            }
+            Fate::Older => {
+                "was restored before the snapshot of that name had ended, so from an older one (or the clusters' clocks are wrong)"
+            }
+            _ => "exists that was not restored from this snapshot",
         };
         return Err(Fault::failed(format!("on the target {state} index {name:?} {what}"))
             .hint("delete it there if it is not needed, or restore under another name: --rename-pattern '(.+)' --rename-replacement 'restored-$1'"));
     }
     Ok(own)
-}
-
-/// How far the clocks of two clusters may be apart. To take an older restore for this one would be silent; where the clocks are worse,
-/// one that was started and not recorded has to be deleted and started again.
-const CLOCKS_APART_MILLIS: i64 = 5_000;
-
-/// Whether a recovery began before the snapshot had ended: then it was of an older one of that name, which is deleted. No server
-/// shows the uuid of the snapshot that an index was restored from.
-fn before(source: &Value, snapshot: &Snapshot) -> bool {
-    let began = source[BEGAN].as_i64();
-    began
-        .zip(snapshot.end_time_in_millis)
-        .is_some_and(|(began, ended)| began < ended.saturating_sub(CLOCKS_APART_MILLIS))
-}
-
-/// Where the beginning of a recovery is kept in its `source`: milliseconds since 1970, by the target's clock.
-const BEGAN: &str = "start_time_in_millis";
-
-/// What each of these indices was or is being restored from, where the target still shows it: `repository`, `snapshot`, `index`.
-///
-/// A shard that waits for its turn is in no recovery, but its place in the routing table says where it will come from; one that has
-/// started is told by its recovery alone. A shard may pass from one to the other between the two looks.
-fn restored_from(target: &Cluster, names: &[&str]) -> Result<BTreeMap<String, Value>, Fault> {
-    let mut sources = BTreeMap::new();
-    for look in [recoveries, routes, recoveries] {
-        let unknown: Vec<&str> = names.iter().filter(|name| !sources.contains_key(**name)).copied().collect();
-        if unknown.is_empty() {
-            break;
-        }
-        for list in batches(unknown) {
-            look(target, &list, &mut sources)?;
-        }
-    }
-    Ok(sources)
-}
-
-/// Adds the `source` of recoveries of type `SNAPSHOT`.
-fn recoveries(target: &Cluster, list: &str, sources: &mut BTreeMap<String, Value>) -> Result<(), Fault> {
-    let answer = target.get(&Path::of([list, "_recovery"])).map_err(|e| e.fault("looking at recoveries"))?;
-    for (name, index) in answer.as_object().into_iter().flatten() {
-        for shard in index["shards"].as_array().into_iter().flatten() {
-            if shard["type"] == "SNAPSHOT" {
-                let mut source = shard["source"].clone();
-                if let Some(fields) = source.as_object_mut() {
-                    fields.insert(BEGAN.into(), shard[BEGAN].clone());
-                }
-                sources.insert(name.clone(), source);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Adds the `recovery_source` of shards that are to be restored.
-fn routes(target: &Cluster, list: &str, sources: &mut BTreeMap<String, Value>) -> Result<(), Fault> {
-    let answer = match target.get(&Path::of(["_cluster", "state", "routing_table", list])) {
-        Ok(answer) => answer,
-        // Who may not look has no proof, and needs none where the recoveries show it.
-        Err(error) if error.class() == Some(Class::NotAllowed) => return Ok(()),
-        Err(error) => return Err(error.fault("looking at the routing table")),
-    };
-    for (name, index) in answer["routing_table"]["indices"].as_object().into_iter().flatten() {
-        let copies = index["shards"].as_object().into_iter().flat_map(|shards| shards.values());
-        for copy in copies.filter_map(Value::as_array).flatten() {
-            if copy["recovery_source"]["type"] == "SNAPSHOT" {
-                sources.insert(name.clone(), copy["recovery_source"].clone());
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Refuses aliases that collide with the target's indices, and warns of those that would span old and new indices.

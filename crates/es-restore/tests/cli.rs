@@ -130,6 +130,49 @@ fn what_was_restored_before_the_snapshot_had_ended_is_of_an_older_one_of_that_na
     assert!(posts(&stub.finish()).is_empty());
 }
 
+/// The recoveries of both, with this done to each.
+fn recovery(change: impl Fn(&mut Value)) -> Value {
+    let mut recovery = body("elasticsearch-6.1.2/recovery");
+    for index in [A, B] {
+        recovery[index]["shards"].as_array_mut().unwrap().iter_mut().for_each(&change);
+    }
+    recovery
+}
+
+#[test]
+fn a_recovery_that_does_not_say_when_it_began_shows_nothing() {
+    let stub = target("indices-restored");
+    let untimed = recovery(|shard| drop(shard.as_object_mut().unwrap().remove("start_time_in_millis")));
+    stub.on("GET", &format!("/{A}%2C{B}/_recovery"), Answer::json(200, &untimed).repeat()).on(
+        "GET",
+        &format!("{ROUTING}/{A}%2C{B}"),
+        Answer::json(200, &json!({"routing_table": {"indices": {}}})),
+    );
+    restore(&stub, &finished())
+        .run()
+        .exit(3)
+        .stdout("")
+        .stderr_contains("and nothing shows any more that it was restored from this snapshot");
+    assert!(posts(&stub.finish()).is_empty());
+}
+
+#[test]
+fn an_index_with_one_shard_of_another_origin_is_not_the_restored_one() {
+    let stub = target("indices-restored");
+    let mixed = recovery(|shard| {
+        if shard["id"] == 1 {
+            shard["source"]["snapshot"] = json!("day0");
+        }
+    });
+    stub.on("GET", &format!("/{A}%2C{B}/_recovery"), Answer::json(200, &mixed));
+    restore(&stub, &finished())
+        .run()
+        .exit(3)
+        .stdout("")
+        .stderr_contains(format!("an open index \"{A}\" exists that was not restored from this snapshot"));
+    assert!(posts(&stub.finish()).is_empty());
+}
+
 #[test]
 fn a_snapshot_with_fewer_shards_than_its_indices_have_is_not_restored() {
     let mut record = finished();
@@ -410,24 +453,9 @@ fn it_queues_behind_another_restore_as_long_as_allowed() {
 }
 
 #[test]
-fn an_acceptance_of_nothing_is_a_failure() {
-    let stub = target("indices-none");
-    let nothing =
-        json!({"snapshot": {"snapshot": "day1", "indices": [], "shards": {"total": 0, "failed": 0, "successful": 0}}});
-    stub.on("POST", RESTORE, Answer::json(200, &nothing));
-    restore(&stub, &finished())
-        .arg("--no-aliases")
-        .run()
-        .exit(3)
-        .stdout("")
-        .stderr_contains("neither accepted nor refused: ");
-    assert_eq!(stub.finish().len(), 6);
-}
-
-#[test]
-fn an_answer_to_the_restore_that_is_about_something_else_is_a_failure() {
-    let shards = json!({"total": 3, "failed": 0, "successful": 3});
-    for (snapshot, indices) in [("zzz", [A, B]), ("day1", [A, "other"])] {
+fn an_answer_to_the_restore_that_is_about_nothing_or_something_else_is_a_failure() {
+    for (snapshot, indices) in [("day1", &[] as &[&str]), ("zzz", &[A, B]), ("day1", &[A, "other"])] {
+        let shards = json!({"total": indices.len(), "failed": 0, "successful": indices.len()});
         let stub = target("indices-none");
         let other = json!({"snapshot": {"snapshot": snapshot, "indices": indices, "shards": shards}});
         stub.on("POST", RESTORE, Answer::json(200, &other));
@@ -446,6 +474,7 @@ fn an_answer_that_does_not_show_the_whole_snapshot_starts_nothing() {
     for (key, strange, code, says) in [
         ("snapshot", json!("zzz"), 3, "an answer about another snapshot"),
         ("shards", Value::Null, 3, "does not say how the shards fared"),
+        ("end_time_in_millis", json!(0), 3, "the target does not say when the snapshot ended"),
         ("shards", json!({"total": 3, "failed": 1, "successful": 2}), 1, "is SUCCESS, and 2 of 3 shards are in it"),
     ] {
         let mut answer = body("elasticsearch-6.1.2/snapshot-success");

@@ -479,7 +479,7 @@ fn start(
             Err(error) => {
                 let fault = error.fault(what);
                 // 7.x and later refuse what 5.x and 6.x record as FAILED: the answer is no, with the server's reasons.
-                let unassigned = fault.message.contains("don't have primary shards");
+                let unassigned = matches!(&error, CallError::Server(e) if e.says("don't have primary shards"));
                 return Err(if unassigned { Fault { exit: Exit::No, ..fault } } else { fault });
             }
         }

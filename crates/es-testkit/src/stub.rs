@@ -1,7 +1,8 @@
 //! A stub cluster: counts requests, and gives answers that no real server gives on demand.
 //!
 //! Every answer is queued for one request. What was queued and never asked for, and what was asked and not queued, both
-//! fail the test: a tool that sends one request too many is as wrong as one that sends the wrong one.
+//! fail the test: a tool that sends one request too many is as wrong as one that sends the wrong one. Only a stub that is a
+//! function of its requests ([`Stub::of`]) answers whatever comes.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -127,6 +128,16 @@ struct State {
     routes: Vec<Route>,
     requests: Vec<Request>,
     unanswered: Vec<String>,
+    otherwise: Option<Otherwise>,
+}
+
+/// Answers what no answer was queued for.
+struct Otherwise(Box<dyn FnMut(&Request) -> Answer + Send>);
+
+impl std::fmt::Debug for Otherwise {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Otherwise")
+    }
 }
 
 /// The stub cluster; it ends with this value, and its end is the check.
@@ -145,13 +156,26 @@ impl Stub {
     /// If there is no free port on the loopback.
     #[must_use]
     pub fn start() -> Self {
+        Self::with(State::default())
+    }
+
+    /// Starts a stub that gives to each request, one at a time, what this function says.
+    ///
+    /// # Panics
+    /// If there is no free port on the loopback.
+    #[must_use]
+    pub fn of(answer: impl FnMut(&Request) -> Answer + Send + 'static) -> Self {
+        Self::with(State { otherwise: Some(Otherwise(Box::new(answer))), ..State::default() })
+    }
+
+    fn with(state: State) -> Self {
         let bound =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (address, listener) = match bound {
             Ok(bound) => bound,
             Err(error) => panic!("the stub has no port: {error}"),
         };
-        let state = Arc::new(Mutex::new(State::default()));
+        let state = Arc::new(Mutex::new(state));
         let ending = Arc::new(AtomicBool::new(false));
         let (shared, ended) = (Arc::clone(&state), Arc::clone(&ending));
         let listener = thread::spawn(move || {
@@ -293,6 +317,7 @@ impl State {
             }
             route.answers.pop_front().map(|(answer, _)| answer)
         });
+        let answer = answer.or_else(|| self.otherwise.as_mut().map(|otherwise| otherwise.0(&request)));
         let answer = answer.unwrap_or_else(|| {
             self.unanswered.push(format!("{} {}", request.method, request.path));
             Answer::text(UNASKED, "the stub has no answer to this")
@@ -451,6 +476,18 @@ mod tests {
         let stub = Stub::start();
         assert_eq!(call(&stub, "DELETE", "/index", None).unwrap().0, UNASKED);
         assert_eq!(panic_text(|| drop(stub.finish())), "the stub had no answer to DELETE /index\n");
+    }
+
+    #[test]
+    fn a_stub_that_is_a_function_answers_whatever_comes() {
+        let mut asked = 0;
+        let stub = Stub::of(move |request| {
+            asked += 1;
+            Answer::json(200, &json!({"asked": asked, "path": request.path}))
+        });
+        assert_eq!(call(&stub, "GET", "/a", None).unwrap().1, json!({"asked": 1, "path": "/a"}));
+        assert_eq!(call(&stub, "PUT", "/b", Some(&json!({}))).unwrap().1, json!({"asked": 2, "path": "/b"}));
+        assert_eq!(stub.finish().len(), 2);
     }
 
     #[test]

@@ -70,7 +70,22 @@ pub(crate) fn look(cluster: &Cluster, indices: &[String]) -> Result<Look, CallEr
         Path::of(segments).query("level", "indices").query("timeout", "1s")
     };
     let names = lists.iter().map(String::as_str).collect::<Vec<_>>();
-    Look::of(&cluster.look(&path(if let [_] = names.as_slice() { &names } else { &[] }))?)
+    let answer = cluster.look(&path(if let [_] = names.as_slice() { &names } else { &[] }))?;
+    is_of(cluster, &answer).map_err(CallError::Fault)?;
+    Look::of(&answer)
+}
+
+/// Refuses the health of another cluster, which stands behind the same URL by now. The answer has a name and no `cluster_uuid`.
+fn is_of(cluster: &Cluster, answer: &Value) -> Result<(), Fault> {
+    let known = cluster.identity()?;
+    match answer["cluster_name"].as_str() {
+        Some(name) if name != known.cluster_name => Err(Fault::usage(format!(
+            "the health is that of cluster {name:?}, and {} was cluster {:?} ({}) when the wait began",
+            known.url, known.cluster_name, known.cluster_uuid
+        ))
+        .hint("does the URL lead to more than one cluster? give that of the one that is meant")),
+        _ => Ok(()),
+    }
 }
 
 /// Why a shard is not started, in the server's words.

@@ -454,6 +454,17 @@ fn an_answer_that_is_not_about_the_snapshot_or_hides_its_shards_is_no_success() 
     drop(stub.finish());
 }
 
+#[test]
+fn the_health_of_another_cluster_behind_the_same_url_is_not_taken_for_the_records() {
+    let stub = Stub::start();
+    let mut health = body("elasticsearch-6.1.2/health-green");
+    health["cluster_name"] = json!("another");
+    stub.root(TARGET).on("GET", HEALTH, Answer::json(200, &health));
+    let says = "the health is that of cluster \"another\", and ";
+    wait(&restoring(&stub, &BOTH)).run().exit(2).stdout("").stderr_contains(says);
+    assert_eq!(stub.finish().len(), 2);
+}
+
 /// A wait for the health of what a list means, on a target that gives this answer.
 fn health_of(list: &str, health: &Value) -> es_testkit::tool::Output {
     let stub = Stub::start();
