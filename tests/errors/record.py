@@ -264,13 +264,6 @@ def indices(r):
         r.record(f"index-block-{block}-for-count", "GET", "/one/_count")
         r.record(f"index-block-{block}-for-settings", "PUT", "/one/_settings", {"index.max_result_window": 20001})
         r.must("PUT", "/one/_settings", {f"index.blocks.{block}": None})
-    r.must("PUT", "/_cluster/settings", {"transient": {"cluster.blocks.read_only": True}})
-    r.record("cluster-read-only-for-repository", "PUT", "/_snapshot/r9", {"type": "fs", "settings": {"location": str(r.root / "r9")}})
-    r.record("cluster-read-only-for-snapshot", "PUT", "/_snapshot/r1/s-block", {"indices": "one"})
-    r.record("cluster-read-only-for-restore", "POST", "/_snapshot/r1/s1/_restore",
-             {"indices": "one", "rename_pattern": "one", "rename_replacement": "n9"})
-    r.record("cluster-read-only-for-index", "PUT", "/new8", {})
-    r.must("PUT", "/_cluster/settings", {"transient": {"cluster.blocks.read_only": None}})
     for name, method, path, body in [
         ("repository", "PUT", "/_snapshot/r9", {"type": "fs", "settings": {"location": str(r.root / "r9")}}),
         ("settings", "PUT", "/one/_settings", {"index.max_result_window": 20002}),
@@ -286,6 +279,24 @@ def indices(r):
     r.must("PUT", "/_cluster/settings", {"transient": {"indices.breaker.request.limit": "1b"}})
     r.record("breaker-for-search", "POST", "/one/_search", {"size": 0, "aggs": {"a": {"terms": {"field": "n"}}}})
     r.must("PUT", "/_cluster/settings", {"transient": {"indices.breaker.request.limit": None}})
+
+
+def cluster_blocks(r):
+    r.must("PUT", "/_snapshot/blocks", {"type": "fs", "settings": {"location": str(r.root / "blocks")}})
+    r.must("PUT", "/block-one", {"settings": {"number_of_shards": 1, "number_of_replicas": 0}})
+    r.until(lambda: r.call("GET", "/_cluster/health/block-one")[1]["status"] == "green")
+    r.must("PUT", "/_snapshot/blocks/s1?wait_for_completion=true", {"indices": "block-one", "include_global_state": False})
+    for block, name in {"read_only": "cluster-read-only", "read_only_allow_delete": "cluster-read-only-allow-delete"}.items():
+        r.must("PUT", "/_cluster/settings", {"transient": {f"cluster.blocks.{block}": True}})
+        r.record(f"{name}-for-repository", "PUT", "/_snapshot/r9", {"type": "fs", "settings": {"location": str(r.root / "r9")}})
+        r.record(f"{name}-for-snapshot", "PUT", f"/_snapshot/blocks/s-{block}", {"indices": "block-one"})
+        r.record(f"{name}-for-restore", "POST", "/_snapshot/blocks/s1/_restore",
+                 {"indices": "block-one", "rename_pattern": "block-one", "rename_replacement": "block-two"})
+        r.record(f"{name}-for-index", "PUT", "/new8", {})
+        r.record(f"{name}-for-write", "PUT", f"/block-one/{r.kind}/1", {"n": 1})
+        r.record(f"{name}-for-settings", "PUT", "/block-one/_settings", {"index.number_of_replicas": 0})
+        r.must("PUT", "/_cluster/settings", {"transient": {f"cluster.blocks.{block}": None}})
+    r.must("DELETE", "/block-one")
 
 
 def missing_primaries(r):
@@ -758,7 +769,7 @@ def full_queue(r):
     bed("stop-server", name)
 
 
-PARTS = [repositories, names, snapshots, restores, indices, missing_primaries, at_work, damage, foreign, s3, two_writers, scrolls, no_master, full_queue, s3_refusals, other_shards, cluster]
+PARTS = [repositories, names, snapshots, restores, indices, cluster_blocks, missing_primaries, at_work, damage, foreign, s3, two_writers, scrolls, no_master, full_queue, s3_refusals, other_shards, cluster]
 # A server that wants to know who asks refuses what the others do; only what is its own is recorded.
 SECURED = [security]
 

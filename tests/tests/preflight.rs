@@ -76,7 +76,9 @@ fn what_stops_a_restore_later_stops_it_now() {
         source.repository_root.display(),
         work.path().display()
     );
-    run(&command, source, target).exit(1).stderr_contains("es-preflight: names: an index \"pre-taken\" exists");
+    run(&command, source, target)
+        .exit(1)
+        .stderr_contains("es-preflight: names: on the target an open index \"pre-taken\" exists");
     assert_eq!(source.call("GET", "/_snapshot/pre", None).0, 404);
     // Renamed, or left behind, they are no longer in the way.
     let renamed =
@@ -371,6 +373,46 @@ fn a_snapshot_of_that_name_is_looked_at_before_anything_is_registered() {
     ask(source, "DELETE", "/named-a,named-b", None);
 }
 
+#[test]
+fn an_index_that_was_restored_before_is_taken_as_es_restore_takes_it() {
+    for version in ["elasticsearch-6.8.9", "elasticsearch-8.19.21", "opensearch-2.19.6"] {
+        let pair = pair(version);
+        put_documents(&pair.source, "again", 2);
+        pair.restores_and_is("again", "green");
+        let repository = format!("pre-again-{}", pair.source.name);
+        let looked = |more: &str, level: &str, words: &str| {
+            let output = pair.preflight(&format!("--indices again {more}"));
+            output.exit(i32::from(level == "blocker"));
+            found(&output, "names", level, words);
+            assert_eq!(of(&output, "names").len(), 1, "{version}: {}", output.out());
+        };
+        let restored = |snapshot: &str| {
+            let taken =
+                format!("es-snapshot --repository {repository} --indices again --snapshot {snapshot} | es-wait");
+            run(&format!("{taken} | es-restore"), &pair.source, &pair.target)
+        };
+        let before = format!("restored on the target before, from snapshot {repository}/one");
+        looked("", "warning", &before);
+        looked(&format!("--repository {repository} --snapshot one"), "warning", &before);
+        restored("one").exit(0);
+        let other = "on the target an open index \"again\" exists that was not restored from this snapshot";
+        looked(&format!("--repository {repository} --snapshot two"), "blocker", other);
+        restored("two").exit(3).stderr_contains(other);
+        looked("--repository elsewhere", "blocker", other);
+        // Of one of that name that is to be taken anew it cannot be.
+        ask(&pair.source, "DELETE", &format!("/_snapshot/{repository}/one"), None);
+        let older = "was restored before the snapshot of that name had ended";
+        looked(&format!("--repository {repository} --snapshot one"), "blocker", older);
+        ask(&pair.target, "POST", "/again/_close", None);
+        looked(&format!("--repository {repository} --snapshot one"), "blocker", "a closed index \"again\" exists");
+        ask(&pair.target, "DELETE", "/again", None);
+        ask(&pair.source, "DELETE", "/again", None);
+        for server in [&pair.target, &pair.source] {
+            ask(server, "DELETE", &format!("/_snapshot/{repository}"), None);
+        }
+    }
+}
+
 /// Watermarks of bytes, largest first.
 fn watermarks(low: &str, high: &str, flood: &str) -> Value {
     json!({
@@ -520,7 +562,7 @@ fn data_streams_in_the_way_are_told() {
     let output = pair.preflight("--indices .ds-stream-a-000001,pre-plain");
     output.exit(1);
     found(&output, "data_streams", "warning", "is a backing index of the data stream \"stream-a\"");
-    found(&output, "names", "blocker", "\".ds-stream-a-000001\" exists on the target");
+    found(&output, "names", "blocker", "\".ds-stream-a-000001\" exists");
     found(&output, "data_streams", "blocker", "alias \"stream-b\" of pre-plain is the name of a data stream");
     let output = pair.preflight(&rename("stream-a"));
     found(&output, "data_streams", "blocker", "\"stream-a\" is a data stream on the target");

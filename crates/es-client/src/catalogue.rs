@@ -686,6 +686,14 @@ pub static CATALOGUE: &[Entry] = &[
     ),
     // Blocks, limits, disks.
     of(
+        "cluster-read-only-allow-delete",
+        &["cluster_block_exception"],
+        &["cluster read-only / allow delete"],
+        Fatal,
+        "cluster.blocks.read_only_allow_delete is set",
+        "take the block away: PUT _cluster/settings with cluster.blocks.read_only_allow_delete null, transient, then persistent: nothing else may stand beside it",
+    ),
+    of(
         "disk-full",
         &["cluster_block_exception"],
         &["FORBIDDEN/12", "TOO_MANY_REQUESTS/12", "flood-stage", "flood stage", "read-only / allow delete"],
@@ -707,7 +715,7 @@ pub static CATALOGUE: &[Entry] = &[
         &["cluster read-only"],
         Fatal,
         "cluster.blocks.read_only is set",
-        "take the block away: PUT _cluster/settings {\"transient\":{\"cluster.blocks.read_only\":null}}",
+        "take the block away: PUT _cluster/settings with cluster.blocks.read_only null, transient, then persistent: nothing else may stand beside it",
     ),
     of(
         "index-block",

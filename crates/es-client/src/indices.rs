@@ -1,9 +1,10 @@
 //! What indices a cluster has, in three requests however many there are, and which of them a pattern means.
 
-use crate::{CallError, Cluster, Path, ServerError, batches};
+use crate::{CallError, Cluster, Path, ServerError, batches, date_math};
 use es_records::{Fault, IndexSettings};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 
 /// What is known of one index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -303,6 +304,41 @@ pub struct Pattern {
 }
 
 impl Pattern {
+    /// What `--indices` asks for, read alike by all that choose indices of a cluster: lists with commas between, `@FILE` with a list a
+    /// line, date math as of `now`. Where all only take away, everything else is meant.
+    ///
+    /// # Errors
+    /// Exit 2 where nothing is named or date math is not understood, 3 where a file cannot be read.
+    pub fn asked(lists: &[String], now: SystemTime) -> Result<Vec<Self>, Fault> {
+        let mut patterns = Vec::new();
+        for list in lists {
+            match list.strip_prefix('@') {
+                Some(file) => {
+                    let text = if file == "-" {
+                        std::io::read_to_string(std::io::stdin())
+                    } else {
+                        std::fs::read_to_string(file)
+                    };
+                    let text = text.map_err(|e| Fault::failed(format!("--indices @{file}: {e}")))?;
+                    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+                        patterns.extend(Self::list(line));
+                    }
+                }
+                None => patterns.extend(Self::list(list)),
+            }
+        }
+        for pattern in &mut patterns {
+            pattern.text = date_math(&pattern.text, now)?;
+        }
+        if patterns.is_empty() {
+            return Err(Fault::usage("--indices names nothing").hint("give names, or '*' for all visible indices"));
+        }
+        if patterns.iter().all(Self::excludes) {
+            patterns.splice(0..0, Self::list("*"));
+        }
+        Ok(patterns)
+    }
+
     /// Reads a comma-separated list.
     #[must_use]
     pub fn list(text: &str) -> Vec<Self> {
@@ -378,6 +414,19 @@ mod tests {
     fn wildcards_take_open_and_visible_indices_only() {
         assert_eq!(resolved("*").0, ["log-1", "log-2"]);
         assert_eq!(resolved(".k*").0, [".kibana"]);
+    }
+
+    #[test]
+    fn what_is_asked_for_has_date_math_resolved_and_alone_takes_away_from_everything() {
+        let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_516_240_119);
+        let asked = |list: &str| {
+            let patterns = Pattern::asked(&[list.to_string()], now);
+            patterns.map(|all| all.iter().map(Pattern::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(asked("<log-{now/d}>, b").unwrap(), ["log-2018.01.18", "b"]);
+        assert_eq!(asked("log-*,-<log-{now/d-1d}>").unwrap(), ["log-*", "-log-2018.01.17"]);
+        assert_eq!(asked("-tmp-*").unwrap(), ["*", "-tmp-*"]);
+        assert!(asked(" , ").is_err() && asked("<log-{soon}>").is_err());
     }
 
     #[test]

@@ -196,6 +196,20 @@ fn every_recorded_refusal_is_known_and_means_what_its_condition_says() {
 }
 
 #[test]
+fn the_hint_at_a_block_names_the_setting_that_blocks() {
+    for Refusal { server, name, error } in recorded() {
+        let key = match name.rsplit_once("-for-").map_or("", |(condition, _)| condition) {
+            "cluster-read-only" => "cluster.blocks.read_only null",
+            "cluster-read-only-allow-delete" => "cluster.blocks.read_only_allow_delete null",
+            "disk-flood-stage" => "index.blocks.read_only_allow_delete",
+            _ => continue,
+        };
+        let hint = error.fault("what").hint.unwrap_or_default();
+        assert!(hint.contains(key), "{server} {name}: {hint}");
+    }
+}
+
+#[test]
 fn three_hundred_refusals_are_recorded_and_every_row_is_met() {
     let all = recorded();
     assert!(all.len() >= 300, "{} are recorded", all.len());

@@ -1,12 +1,13 @@
 //! What clusters answer.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use es_cli::{Exit, printable};
 use es_client::catalogue::Flavour;
-use es_client::{Pattern, ServerError, flat};
-use es_records::{IndexSettings, ShardFailure, Shards, Snapshot, State};
+use es_client::{Origin, Pattern, ServerError, flat};
+use es_records::{IndexSettings, ShardFailure, Shards, State};
 use es_wait::parsers;
 use serde_json::Value;
 
@@ -146,7 +147,7 @@ pub(crate) fn health() -> Run {
 }
 
 /// Recoveries, then the routing table, a line each.
-pub(crate) fn origin_seeds() -> Vec<Vec<u8>> {
+pub(crate) fn restored_seeds() -> Vec<Vec<u8>> {
     let recorded = |what: &str| es_testkit::recorded::body(&format!("elasticsearch-6.1.2/{what}")).to_string();
     [("recovery", "routing-foreign"), ("recovery-foreign", "routing-waiting"), ("recovery-waiting", "routing-waiting")]
         .map(|(recoveries, routes)| format!("{}\n{}", recorded(recoveries), recorded(routes)).into_bytes())
@@ -154,17 +155,18 @@ pub(crate) fn origin_seeds() -> Vec<Vec<u8>> {
 }
 
 /// What es-restore takes for its own: only what says where it comes from, and when that began.
-pub(crate) fn origins() -> Run {
+pub(crate) fn restored() -> Run {
     let ended = 1_795_480_143_292;
-    let snapshot = Snapshot {
-        repository: "move".into(),
-        snapshot: "day1".into(),
-        end_time_in_millis: Some(ended),
-        ..Snapshot::default()
-    };
     Box::new(move |data| {
+        let origin = Origin {
+            repository: Some("move"),
+            snapshot: Some("day1"),
+            ended: Some(ended),
+            cluster: None,
+            settings: &BTreeMap::new(),
+        };
         let [recoveries, routes] = lines(data);
-        for (index, ours) in es_restore::parsers::origins(&recoveries, &routes, &snapshot) {
+        for (index, ours) in es_client::parsers::restored(&recoveries, &routes, &origin) {
             let shards = recoveries[&index]["shards"].as_array().into_iter().flatten();
             let mine = |source: &Value| source["snapshot"] == "day1" && source["index"] == index.as_str();
             let begun = shards.filter(|shard| shard["type"] == "SNAPSHOT" && mine(&shard["source"]));

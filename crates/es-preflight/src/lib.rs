@@ -10,13 +10,14 @@ mod version;
 use checks::{Look, Move};
 use clap::{Args as ClapArgs, ValueHint};
 use es_cli::rename::{self, Group};
-use es_cli::{Exit, Fault, Io};
-use es_client::{Cluster, ENVIRONMENT, PairArgs, Pattern};
+use es_cli::{Exit, Fault, Io, PlanRow};
+use es_client::{Cluster, ENVIRONMENT, PairArgs, Pattern, date_math};
 use es_records::Role;
 use finding::{Findings, Level};
 use side::Side;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::SystemTime;
 use version::Version;
 
 /// Parsers of what comes from outside, for fuzzing.
@@ -60,7 +61,7 @@ pub mod parsers {
 /// what they ask, such as a snapshot whose name may not be one.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// Indices to move: names, aliases and wildcards, comma-separated; -NAME takes away
+    /// Indices to move: names, aliases and wildcards, comma-separated, -NAME takes away; @FILE reads one a line; repeatable
     #[arg(long, value_name = "LIST", allow_hyphen_values = true, required_unless_present = "plan")]
     indices: Vec<String>,
 
@@ -92,7 +93,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     repository: Option<String>,
 
-    /// Name that the snapshot will have, without date math; one of that name in the repository is looked at
+    /// Name that the snapshot will have; one of that name in the repository is looked at
     #[arg(long, value_name = "NAME", requires = "repository")]
     snapshot: Option<String>,
 
@@ -152,11 +153,17 @@ pub fn command() -> clap::Command {
 /// # Errors
 /// Faults of the clusters, and of flags and plans that make no sense.
 pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
+    let now = SystemTime::now();
+    let wanted = match &args.plan {
+        Some(plan) => Wanted::Plan(es_cli::read_plan(plan)?),
+        None => Wanted::Patterns(Pattern::asked(&args.indices, now)?),
+    };
+    let snapshot = args.snapshot.as_deref().map(|name| date_math(name, now)).transpose()?;
     let source = Cluster::open(Role::Source, args.clusters.source_url.as_deref(), None, io.listener())?;
     let target = Cluster::open(Role::Target, args.clusters.target_url.as_deref(), None, io.listener())?;
     let (from, to) = (Side::of(&source)?, Side::of(&target)?);
     let mut findings = Findings::default();
-    let groups = groups(args, &from, &mut findings)?;
+    let groups = groups(args, &wanted, &from, &mut findings)?;
     let pairs: Vec<(String, String)> = groups.into_iter().flat_map(|group| group.pairs).collect();
     let named = [
         ("bucket", &args.bucket),
@@ -171,7 +178,7 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
         partial: args.partial,
         left_behind: args.ignore_index_setting.iter().flat_map(|key| Pattern::list(key)).collect(),
         repository: args.repository.as_deref(),
-        snapshot: args.snapshot.as_deref(),
+        snapshot: snapshot.as_deref(),
         kind: args.r#type.as_deref(),
         target_kind: args.target_type.as_deref().or(args.r#type.as_deref()),
         place: args.settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).chain(named).collect(),
@@ -189,24 +196,31 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
     Ok(Exit::No)
 }
 
+/// What is asked for, before anything is known of the source.
+enum Wanted {
+    Plan(Vec<PlanRow>),
+    Patterns(Vec<Pattern>),
+}
+
 /// Which indices go where. Names that stand for nothing are findings.
-fn groups(args: &Args, from: &Side<'_>, findings: &mut Findings) -> Result<Vec<Group>, Fault> {
-    let groups = if let Some(plan) = &args.plan {
-        rename::by_plan(&es_cli::read_plan(plan)?)
-    } else {
-        let patterns: Vec<Pattern> = args.indices.iter().flat_map(|list| Pattern::list(list)).collect();
-        let (chosen, missing) = from.indices.resolve(&patterns, |info| !info.hidden && !info.closed);
-        let look = "look at the names: curl \"$ES_SOURCE_URL/_cat/indices\"; of a data stream name the backing indices";
-        for name in &missing {
-            findings.blocker("indices", None, format!("no such index on the source: {name}"), look);
+fn groups(args: &Args, wanted: &Wanted, from: &Side<'_>, findings: &mut Findings) -> Result<Vec<Group>, Fault> {
+    let groups = match wanted {
+        Wanted::Plan(rows) => rename::by_plan(rows),
+        Wanted::Patterns(patterns) => {
+            let (chosen, missing) = from.indices.resolve(patterns, |info| !info.hidden && !info.closed);
+            let look =
+                "look at the names: curl \"$ES_SOURCE_URL/_cat/indices\"; of a data stream name the backing indices";
+            for name in &missing {
+                findings.blocker("indices", None, format!("no such index on the source: {name}"), look);
+            }
+            if chosen.is_empty() && missing.is_empty() {
+                findings.blocker("indices", None, format!("no index fits {}", args.indices.join(",")), look);
+            }
+            passed_over(patterns, &chosen, from, findings);
+            let chosen: Vec<String> = chosen.into_iter().collect();
+            let rename = args.rename_pattern.as_deref().zip(args.rename_replacement.as_deref());
+            rename::by_pattern(&chosen, rename)?
         }
-        if chosen.is_empty() && missing.is_empty() {
-            findings.blocker("indices", None, format!("no index fits {}", args.indices.join(",")), look);
-        }
-        passed_over(&patterns, &chosen, from, findings);
-        let chosen: Vec<String> = chosen.into_iter().collect();
-        let rename = args.rename_pattern.as_deref().zip(args.rename_replacement.as_deref());
-        rename::by_pattern(&chosen, rename)?
     };
     if let Err(fault) = rename::check(&groups) {
         findings.blocker("names", None, fault.message, "change the rename, or the plan");

@@ -43,6 +43,32 @@ fn a_misspelt_index_is_a_blocker_and_nothing_is_written() {
 }
 
 #[test]
+fn what_is_asked_for_is_read_as_es_snapshot_reads_it() {
+    let names = std::env::temp_dir().join(format!("es-preflight-names-{}", std::process::id()));
+    std::fs::write(&names, "# of the first days\n<javacafe_{now/d{'2018_01_01'}}>\n").unwrap();
+    let file = format!("@{}", names.display());
+    let all = ["javacafe_2018_01_01", "javacafe_2018_01_02"];
+    for (list, looked_at) in [
+        ("<javacafe_{now/d{'2018_01_01'}}>", &all[..1]),
+        (file.as_str(), &all[..1]),
+        ("-<javacafe_{now/d{'2018_01_01'}}>", &all[1..]),
+    ] {
+        let (source, target) = (Stub::start(), Stub::start());
+        source.root("elasticsearch-5.5.2").indices("elasticsearch-5.5.2/indices");
+        target.root("elasticsearch-6.1.2").indices("elasticsearch-6.1.2/indices-none");
+        let refused = es_testkit::stub::Answer::text(403, "Forbidden").repeat();
+        source.on_prefix("GET", "/", refused);
+        let output =
+            tool(NAME).args(["--indices", list, "--source-url", &source.url(), "--target-url", &target.url()]).run();
+        output.exit(4).stdout("");
+        let settings = format!("/{}/_settings?expand_wildcards=all", looked_at[0]);
+        assert!(source.finish().iter().any(|request| request.path == settings), "{list}");
+    }
+    std::fs::remove_file(names).unwrap();
+    tool(NAME).args(["--indices", "<javacafe-{soon}>"]).run().exit(2).stdout("").stderr_contains("no date math");
+}
+
+#[test]
 fn what_answers_with_something_else_is_no_proof_that_all_is_well() {
     let index = "javacafe_2018_01_02";
     let stubs = || {
@@ -88,6 +114,72 @@ fn what_answers_with_something_else_is_no_proof_that_all_is_well() {
     }
     for check in ["mappings", "analysis", "codec", "allocation", "blocks", "disk", "clock", "snapshot_name"] {
         assert!(!level(check).contains(&"ok"), "{check}: {}", output.out());
+    }
+}
+
+#[test]
+fn numbers_beyond_all_measure_are_no_panic_and_no_ok() {
+    let most = u64::MAX.to_string();
+    let answer = |body: Value| es_testkit::stub::Answer::json(200, &body).repeat();
+    let settings = serde_json::json!({"index": {
+        "number_of_shards": most, "number_of_replicas": most, "creation_date": most,
+        "routing": {"allocation": {"total_shards_per_node": "2"}}, "version": {"created": "8190099"},
+    }});
+    let all = |names: &[&str]| -> Value { names.iter().map(|name| ((*name).to_string(), settings.clone())).collect() };
+    let with = |part: &str, names: &[&str]| -> Value {
+        let whole = all(names);
+        names.iter().map(|name| ((*name).to_string(), serde_json::json!({part: whole[*name]}))).collect()
+    };
+    let stub = |names: &[&str]| {
+        let stub = Stub::start();
+        let version = serde_json::json!({"number": "8.19.21"});
+        stub.on(
+            "GET",
+            "/",
+            answer(serde_json::json!({"cluster_name": "c", "cluster_uuid": names.join("-"), "version": version})),
+        );
+        stub.on_prefix("GET", "/_all/_settings/", answer(with("settings", names)));
+        stub.on_prefix("GET", "/_alias", answer(serde_json::json!({})));
+        let rows: Vec<Value> = names
+            .iter()
+            .map(|name| serde_json::json!({"index": name, "status": "open", "health": "green", "pri": most, "pri.store.size": most}))
+            .collect();
+        stub.on_prefix("GET", "/_cat/indices", answer(rows.into()));
+        stub.on_prefix("GET", "/_data_stream", answer(serde_json::json!({"data_streams": []})));
+        stub
+    };
+    let (source, target) = (stub(&["a", "b"]), stub(&["c", "d"]));
+    source.on_prefix("GET", "/_snapshot", answer(serde_json::json!({"snapshots": []})));
+    source.on_prefix("GET", "/a%2Cb/_settings", answer(with("settings", &["a", "b"])));
+    let mappings = serde_json::json!({"a": {"mappings": {}}, "b": {"mappings": {}}});
+    source.on_prefix("GET", "/a%2Cb/_mapping", answer(mappings));
+    source.on_prefix("GET", "/a%2Cb/_count", answer(serde_json::json!({"count": u64::MAX})));
+    target.on_prefix("GET", "/a%2Cb/_count", es_testkit::stub::Answer::json(404, &serde_json::json!({})).repeat());
+    target.on_prefix("GET", "/_index_template", answer(serde_json::json!({})));
+    target.on_prefix("GET", "/_cluster/health", answer(serde_json::json!({"active_shards": u64::MAX})));
+    let limits = serde_json::json!({
+        "cluster.routing.allocation.total_shards_per_node": most, "cluster.max_shards_per_node": "1000",
+        "cluster.routing.allocation.disk.watermark.low": "16777215pb",
+    });
+    let levels = serde_json::json!({"defaults": limits, "persistent": {}, "transient": {}});
+    target.on_prefix("GET", "/_cluster/settings", answer(levels));
+    let data = serde_json::json!({"fs": {"data": [{"total_in_bytes": u64::MAX, "available_in_bytes": u64::MAX}]}, "timestamp": u64::MAX});
+    for stub in [&source, &target] {
+        let node = serde_json::json!({"name": "n", "roles": ["data"]});
+        stub.on_prefix("GET", "/_nodes/plugins", answer(serde_json::json!({"nodes": {"x": node, "y": node}})));
+        stub.on_prefix("GET", "/_nodes/stats", answer(serde_json::json!({"nodes": {"x": data, "y": data}})));
+    }
+    for method in ["PUT", "POST"] {
+        let refused =
+            serde_json::json!({"error": {"type": "illegal_argument_exception", "reason": "no"}, "status": 400});
+        target.on_prefix(method, "/", es_testkit::stub::Answer::json(400, &refused).repeat());
+    }
+    let output =
+        tool(NAME).args(["--indices", "a,b", "--source-url", &source.url(), "--target-url", &target.url()]).run();
+    output.exit(1);
+    for check in ["disk", "shards", "allocation"] {
+        let of: Vec<Value> = output.json_lines().into_iter().filter(|one| one["check"] == check).collect();
+        assert!(!of.is_empty() && of.iter().all(|one| one["level"] != "ok"), "{check}: {}", output.out());
     }
 }
 

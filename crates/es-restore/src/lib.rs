@@ -3,17 +3,14 @@
 //! It looks first and refuses what the server would refuse, because servers say it late (500 after minutes) or not at all: a
 //! restore over a closed index of the same name overwrites it, and a misspelt index is 200 with nothing restored on 5.x.
 
-mod origin;
-
 use clap::Args as ClapArgs;
 use es_cli::rename::{self, Group};
 use es_cli::{Exit, Fault, Io, PlanRow};
 use es_client::{CallError, Class, Cluster, ENVIRONMENT, Indices, Method, PairArgs, Path, Pattern};
-use es_client::{excerpt, snapshot_named};
+use es_client::{Origin, Standing, excerpt, snapshot_named, standings};
 use es_records::{
     ClusterId, IndexSettings, Record, Restore, RestoreState, RestoredIndex, Role, Shards, Snapshot, State,
 };
-use origin::Fate;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -95,25 +92,6 @@ pub struct Args {
 
     #[command(flatten)]
     clusters: PairArgs,
-}
-
-/// Parsers of what comes from outside, for fuzzing.
-#[doc(hidden)]
-pub mod parsers {
-    use crate::origin::{self, Fate, Origins};
-    use es_records::Snapshot;
-    use serde_json::Value;
-
-    /// Reads answers of `_recovery` and of the routing table: the indices that they show something of, and whether each was restored
-    /// from this very snapshot, under its own name.
-    #[must_use]
-    pub fn origins(recoveries: &Value, routes: &Value, snapshot: &Snapshot) -> Vec<(String, bool)> {
-        let mut origins = Origins::new();
-        origin::in_recoveries(recoveries, &mut origins);
-        origin::in_routes(routes, &mut origins);
-        let ours = |name: &str| origin::fate(&origins, name, snapshot, name) == Fate::Ours;
-        origins.keys().map(|name| (name.clone(), ours(name))).collect()
-    }
 }
 
 /// The tool's command line.
@@ -473,57 +451,20 @@ fn one(
 
 /// Which of these target indices were restored from this very snapshot. Anything else of that name is refused.
 fn ours(target: &Cluster, snapshot: &Snapshot, pairs: &[(String, String)]) -> Result<Vec<String>, Fault> {
-    let identity = target.identity()?;
-    let indices = Indices::of(target)?;
-    let here: Vec<&(String, String)> = pairs.iter().filter(|(_, t)| indices.get(t).is_some()).collect();
-    for (_, name) in pairs {
-        if let [behind, ..] = indices.behind_alias(name).as_slice() {
-            return Err(Fault::failed(format!(
-                "on the target {name:?} is an alias (of {behind:?}); an index cannot take its name"
-            ))
-            .hint("remove the alias there, or restore under another name: --rename-pattern"));
-        }
-    }
-    if here.is_empty() {
-        return Ok(Vec::new());
-    }
-    // Servers refuse to look at the recoveries of closed ones.
-    let open = |name: &&str| indices.get(name).is_some_and(|info| !info.closed);
-    let names: Vec<&str> = here.iter().map(|(_, name)| name.as_str()).filter(open).collect();
-    let origins = origin::of_indices(target, &names)?;
-    let at_home = snapshot.cluster.as_ref().is_some_and(|source| source.cluster_uuid == identity.cluster_uuid);
+    let origin = Origin {
+        repository: Some(&snapshot.repository),
+        snapshot: Some(&snapshot.snapshot),
+        ended: snapshot.end_time_in_millis,
+        cluster: snapshot.cluster.as_ref(),
+        settings: &snapshot.index_settings,
+    };
     let mut own = Vec::new();
-    for (index, name) in here {
-        let info = indices.get(name).cloned().unwrap_or_default();
-        let fate = origin::fate(&origins, name, snapshot, index);
-        if fate == Fate::Ours {
-            own.push(name.clone());
-            continue;
+    for (standing, (_, name)) in standings(target, &Indices::of(target)?, &origin, pairs)?.into_iter().zip(pairs) {
+        match standing {
+            Standing::Free => {}
+            Standing::Restored(_) => own.push(name.clone()),
+            Standing::InTheWay(fault) => return Err(fault),
         }
-        if at_home && index == name {
-            return Err(Fault::usage(format!(
-                "source and target are the same cluster, and {name:?} would keep its name"
-            ))
-            .hint(
-                "name the other one by ES_TARGET_URL or --target-url, or restore under another name: --rename-pattern",
-            ));
-        }
-        let state = if info.closed { "a closed" } else { "an open" };
-        let born = snapshot.index_settings.get(index).and_then(|s| s.creation_date.as_ref());
-        let as_old = born.is_some() && born == info.settings.creation_date.as_ref();
-        let what = match fate {
-            // It may be ours, or of an older snapshot of the same index: only a recovery tells, and it is forgotten in time.
-            Fate::Unknown if as_old && !info.closed => {
-                "with the creation_date of the source's exists, and nothing shows any more that it was restored from this snapshot \
-                 (servers forget it when a node restarts or a shard moves)"
-            }
-            Fate::Older => {
-                "was restored before the snapshot of that name had ended, so from an older one (or the clusters' clocks are wrong)"
-            }
-            _ => "exists that was not restored from this snapshot",
-        };
-        return Err(Fault::failed(format!("on the target {state} index {name:?} {what}"))
-            .hint("delete it there if it is not needed, or restore under another name: --rename-pattern '(.+)' --rename-replacement 'restored-$1'"));
     }
     Ok(own)
 }

@@ -4,17 +4,15 @@
 //! every server ignores an option that it does not know. A lost answer is resolved by looking, never by sending again
 //! under another name: the name is the lock.
 
-mod datemath;
-
 use clap::Args as ClapArgs;
 use es_cli::{Exit, Fault, Io};
 use es_client::{CallError, Class, Cluster, ENVIRONMENT, Indices, Method, Path, Pattern, UrlFlag};
-use es_client::{excerpt, snapshot_named};
+use es_client::{date_math, excerpt, snapshot_named};
 use es_records::{Record, Role, ShardFailure, Shards, Snapshot, State};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Start a snapshot on the source, or adopt the one of that name
 ///
@@ -89,18 +87,6 @@ enum Expand {
     None,
 }
 
-/// Parsers of what comes from outside, for fuzzing.
-#[doc(hidden)]
-pub mod parsers {
-    /// Resolves a name as of a time in seconds since 1970.
-    ///
-    /// # Errors
-    /// Exit 2 with the part that is not understood.
-    pub fn date_math(name: &str, now: i64) -> Result<String, es_cli::Fault> {
-        crate::datemath::resolve(name, jiff::Timestamp::from_second(now).unwrap_or_default())
-    }
-}
-
 /// The tool's command line.
 #[must_use]
 pub fn command() -> clap::Command {
@@ -112,7 +98,7 @@ pub fn command() -> clap::Command {
 /// # Errors
 /// Faults of the cluster; exit 1 where something asked for is missing; exit 75 where another snapshot runs.
 pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
-    let now = jiff::Timestamp::now();
+    let now = SystemTime::now();
     let patterns = patterns(args, now)?;
     let name = name(args, &patterns, now)?;
     let cluster = Cluster::open(Role::Source, args.cluster.url.as_deref(), None, io.listener())?;
@@ -149,9 +135,8 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
         let later = adopt(&mut record, &existing, &patterns, &missing, args.ignore_unavailable, &what)?;
         match record.end_time_in_millis.filter(|_| record.state.is_final()) {
             Some(ended) => {
-                let age = u64::try_from(now.as_millisecond().saturating_sub(ended))
-                    .map(Duration::from_millis)
-                    .unwrap_or_default();
+                let ended = SystemTime::UNIX_EPOCH + Duration::from_millis(ended.try_into().unwrap_or_default());
+                let age = now.duration_since(ended).unwrap_or_default();
                 io.warn(&format!(
                     "{what} ended {} ago and is adopted: what was written since is not in it",
                     es_cli::human_duration(age)
@@ -190,46 +175,18 @@ fn verdict(record: &Snapshot, what: &str) -> anyhow::Result<Exit> {
     }
 }
 
-fn patterns(args: &Args, now: jiff::Timestamp) -> Result<Vec<Pattern>, Fault> {
+fn patterns(args: &Args, now: SystemTime) -> Result<Vec<Pattern>, Fault> {
     if let Some(plan) = &args.plan {
         let names: Vec<String> = es_cli::read_plan(plan)?.into_iter().map(|row| row.index).collect();
         return Ok(Pattern::list(&names.join(",")));
     }
-    let mut patterns = Vec::new();
-    for list in &args.indices {
-        match list.strip_prefix('@') {
-            Some(file) => {
-                let text =
-                    if file == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(file) };
-                let text = text.map_err(|e| Fault::failed(format!("--indices @{file}: {e}")))?;
-                for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
-                    patterns.extend(Pattern::list(&datemath::resolve(line, now)?));
-                }
-            }
-            None => {
-                for part in list.split(',').map(str::trim) {
-                    patterns.extend(Pattern::list(&datemath::resolve(part, now)?));
-                }
-            }
-        }
-    }
-    if patterns.is_empty() && !args.indices.is_empty() {
-        return Err(Fault::usage("--indices names nothing").hint("give names, or '*' for all visible indices"));
-    }
-    if patterns.is_empty() {
-        return Ok(Pattern::list("*"));
-    }
-    if patterns.iter().all(Pattern::excludes) {
-        // `-tmp-*` alone means everything else.
-        patterns.splice(0..0, Pattern::list("*"));
-    }
-    Ok(patterns)
+    if args.indices.is_empty() { Ok(Pattern::list("*")) } else { Pattern::asked(&args.indices, now) }
 }
 
 /// The snapshot's name: as given, or that of the only index.
-fn name(args: &Args, patterns: &[Pattern], now: jiff::Timestamp) -> Result<String, Fault> {
+fn name(args: &Args, patterns: &[Pattern], now: SystemTime) -> Result<String, Fault> {
     let name = match (&args.snapshot, patterns) {
-        (Some(name), _) => datemath::resolve(name, now)?,
+        (Some(name), _) => date_math(name, now)?,
         (None, [only]) if !only.is_wildcard() => only.to_string(),
         _ => {
             return Err(Fault::usage("no --snapshot name, and more than one index")

@@ -4,7 +4,7 @@ use es_cli::Fault;
 use es_client::Path;
 use serde_json::{Map, Value};
 
-use super::{Look, replicas, text};
+use super::{Look, copies, replicas, text};
 use crate::finding::Findings;
 use crate::side::Node;
 
@@ -172,11 +172,14 @@ fn room(look: &Look<'_>, nodes: usize, findings: &mut Findings) -> Result<(), Fa
     let Some(health) = look.to.ask("allocation", &path, fits, findings)? else { return Ok(()) };
     let there = health["active_shards"].as_u64().unwrap_or_default();
     let left = limit.saturating_mul(u64::try_from(nodes).unwrap_or_default()).saturating_sub(there);
-    let (mut primaries, mut whole) = (0, 0);
+    let (mut primaries, mut whole) = (0u64, 0u64);
     for (index, settings) in look.indices() {
+        if look.target_of(index).is_some_and(|target| look.to.indices.get(target).is_some()) {
+            continue;
+        }
         let shards = text(settings, "index.number_of_shards").and_then(|text| text.parse().ok()).unwrap_or(1);
-        primaries += shards;
-        whole += shards * (1 + u64::try_from(replicas(look, index, nodes)).unwrap_or_default());
+        primaries = primaries.saturating_add(shards);
+        whole = whole.saturating_add(copies(shards, replicas(look, index, nodes)));
     }
     let fix = "raise it, or set it to null: curl -XPUT \"$ES_TARGET_URL/_cluster/settings\"";
     let limits = format!("{key} is {limit} on the target, which leaves room for {left} shards");
@@ -193,18 +196,19 @@ fn room(look: &Look<'_>, nodes: usize, findings: &mut Findings) -> Result<(), Fa
 
 /// More shards than nodes may take of one index.
 fn at_most(index: &str, settings: &Map<String, Value>, nodes: usize, findings: &mut Findings) {
-    let number = |key: &str| text(settings, key).and_then(|text| text.parse::<usize>().ok());
+    let number = |key: &str| text(settings, key).and_then(|text| text.parse::<u64>().ok());
     let key = "index.routing.allocation.total_shards_per_node";
     let (Some(limit), Some(shards)) = (number(key), number("index.number_of_shards")) else { return };
-    let whole = shards * (1 + number("index.number_of_replicas").unwrap_or_default());
-    if shards > limit * nodes {
+    let whole = copies(shards, number("index.number_of_replicas").unwrap_or_default());
+    let most = limit.saturating_mul(u64::try_from(nodes).unwrap_or_default());
+    if shards > most {
         findings.blocker(
             "allocation",
             Some(index),
             format!("{index} has {shards} primary shards and {key}: {limit}, and the target has {nodes} data nodes"),
             LEAVE,
         );
-    } else if whole > limit * nodes {
+    } else if whole > most {
         findings.warning(
             "allocation",
             Some(index),

@@ -11,11 +11,14 @@ use es_cli::{Fault, human_bytes};
 use es_client::{Path, batches};
 use serde_json::Value;
 
-use super::{Look, replicas};
+use super::{Look, copies, replicas};
 use crate::finding::Findings;
 use crate::side::{Disk, Side};
 
 const PREFIX: &str = "cluster.routing.allocation.disk.";
+
+/// More shards of one index are counted as so many: servers make no more than 1024 unless they are started otherwise.
+const MOST_SHARDS: u64 = 1 << 16;
 
 /// What a node has, and what must stay free on it, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,17 +35,18 @@ struct Room {
 /// A shard to come.
 struct Shard {
     bytes: u64,
-    replicas: usize,
+    replicas: u64,
 }
 
 pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
     let Some(rooms) = rooms(look.to, findings)? else { return Ok(()) };
     let Some(shards) = shards(look, rooms.len(), findings)? else { return Ok(()) };
-    let primaries: u64 = shards.iter().map(|shard| shard.bytes).sum();
-    let copies = |shard: &Shard| u64::try_from(shard.replicas.min(rooms.len().saturating_sub(1))).unwrap_or_default();
-    let whole: u64 = shards.iter().map(|shard| shard.bytes.saturating_mul(1 + copies(shard))).sum();
-    let free: u64 = rooms.iter().map(|room| room.free).sum();
-    let usable: u64 = rooms.iter().map(|room| room.free.saturating_sub(room.after)).sum();
+    let sum = |sizes: &mut dyn Iterator<Item = u64>| sizes.fold(0, u64::saturating_add);
+    let primaries = sum(&mut shards.iter().map(|shard| shard.bytes));
+    let others = u64::try_from(rooms.len().saturating_sub(1)).unwrap_or_default();
+    let whole = sum(&mut shards.iter().map(|shard| copies(shard.bytes, shard.replicas.min(others))));
+    let free = sum(&mut rooms.iter().map(|room| room.free));
+    let usable = sum(&mut rooms.iter().map(|room| room.free.saturating_sub(room.after)));
     let (need, all) = (human_bytes(primaries), human_bytes(whole));
     let have = format!("{} free, {} of it to be filled", human_bytes(free), human_bytes(usable));
     let fix = "free space on the target's nodes or add nodes; the limits are cluster.routing.allocation.disk.*";
@@ -155,7 +159,11 @@ fn shards(look: &Look<'_>, nodes: usize, findings: &mut Findings) -> Result<Opti
             let Some(index) = row["index"].as_str().filter(|index| look.settings.contains_key(*index)) else {
                 continue;
             };
-            let count = number(&row["pri"]).unwrap_or(1).max(1);
+            // What is there already, and no obstacle, needs no more room.
+            if look.target_of(index).is_some_and(|target| look.to.indices.get(target).is_some()) {
+                continue;
+            }
+            let count = number(&row["pri"]).unwrap_or(1).clamp(1, MOST_SHARDS);
             let bytes = number(&row["pri.store.size"]).unwrap_or_default().div_ceil(count);
             let replicas = replicas(look, index, nodes);
             shards.extend((0..count).map(|_| Shard { bytes, replicas }));
@@ -179,9 +187,9 @@ fn place(rooms: &[Room], shards: &[Shard], with_replicas: bool) -> Placing {
         rooms.iter().enumerate().map(|(number, room)| (left(room, room.free), room.free, number)).collect();
     let mut placing = Placing { fits: true, floods: false };
     for shard in shards {
-        let copies = if with_replicas { 1 + shard.replicas } else { 1 };
+        let copies = if with_replicas { shard.replicas.saturating_add(1) } else { 1 };
         let mut taken = Vec::new();
-        for _ in 0..copies.min(rooms.len()) {
+        for _ in 0..usize::try_from(copies).unwrap_or(usize::MAX).min(rooms.len()) {
             let Some((spare, free, number)) = heap.pop() else { break };
             let room = &rooms[number];
             let after = free.checked_sub(shard.bytes).filter(|after| *after >= room.after);
@@ -223,7 +231,7 @@ mod tests {
         Room { free, before: 30, after: 20, flood: 10 }
     }
 
-    fn fits(rooms: &[Room], shards: &[(u64, usize)], with_replicas: bool) -> bool {
+    fn fits(rooms: &[Room], shards: &[(u64, u64)], with_replicas: bool) -> bool {
         let shards: Vec<Shard> =
             shards.iter().map(|(bytes, replicas)| Shard { bytes: *bytes, replicas: *replicas }).collect();
         place(rooms, &shards, with_replicas).fits

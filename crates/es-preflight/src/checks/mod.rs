@@ -90,7 +90,7 @@ impl<'a> Look<'a> {
 pub(crate) fn all(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
     versions::check(look, findings);
     states::check(look, findings)?;
-    names::check(look, findings);
+    names::check(look, findings)?;
     streams::check(look, findings)?;
     repository::check(look, findings)?;
     components::check(look, findings)?;
@@ -135,10 +135,15 @@ fn is_on(settings: &Map<String, Value>, key: &str) -> bool {
     text(settings, key) == Some("true")
 }
 
+/// Shards of an index with their replicas; what servers say may be any number.
+fn copies(shards: u64, replicas: u64) -> u64 {
+    shards.saturating_mul(replicas.saturating_add(1))
+}
+
 /// Replicas that an index will have in the end on a cluster with so many data nodes.
-fn replicas(look: &Look<'_>, index: &str, data_nodes: usize) -> usize {
+fn replicas(look: &Look<'_>, index: &str, data_nodes: usize) -> u64 {
     let settings = look.settings.get(index);
-    let others = data_nodes.saturating_sub(1);
+    let others = u64::try_from(data_nodes.saturating_sub(1)).unwrap_or_default();
     let most = settings.and_then(|settings| text(settings, "index.auto_expand_replicas")).unwrap_or("false");
     match most.split_once('-') {
         Some((_, "all")) => others,
@@ -146,10 +151,7 @@ fn replicas(look: &Look<'_>, index: &str, data_nodes: usize) -> usize {
             let number = |text: &str| text.parse().unwrap_or_default();
             others.min(number(most)).max(number(least))
         }
-        None => {
-            let own = look.from.indices.get(index).and_then(|info| info.settings.number_of_replicas);
-            own.and_then(|own| own.try_into().ok()).unwrap_or_default()
-        }
+        None => look.from.indices.get(index).and_then(|info| info.settings.number_of_replicas).unwrap_or_default(),
     }
 }
 

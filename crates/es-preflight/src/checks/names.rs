@@ -1,40 +1,82 @@
 //! Names and aliases that the target has already.
 
+use es_cli::{Exit, Fault};
+use es_client::{CallError, Origin, Path, Standing, standings};
+
 use super::Look;
 use crate::finding::Findings;
 
-pub(super) fn check(look: &Look<'_>, findings: &mut Findings) {
-    for (index, target) in &look.wish.pairs {
-        taken(look, index, target, findings);
-        if look.wish.aliases {
+pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
+    taken(look, findings)?;
+    if look.wish.aliases {
+        for (index, _) in &look.wish.pairs {
             aliases(look, index, findings);
         }
     }
     findings.well("names", "the names are free on the target");
     findings.well("aliases", "no alias is in the way");
+    Ok(())
 }
 
-fn taken(look: &Look<'_>, index: &str, target: &str, findings: &mut Findings) {
-    let rename =
-        "rename: --rename-pattern '(.+)' --rename-replacement 'restored-$1'; or delete it there if it is not needed";
-    if let Some(there) = look.to.indices.get(target) {
-        // A restore keeps the date of creation: this one came over before, and es-restore will look whether from this snapshot.
-        let born = look.from.indices.get(index).and_then(|info| info.settings.creation_date.as_ref());
-        if !there.closed && born.is_some() && born == there.settings.creation_date.as_ref() {
-            findings.warning(
+/// What es-restore would refuse, and what it would take for restored already.
+fn taken(look: &Look<'_>, findings: &mut Findings) -> Result<(), Fault> {
+    let there = look.wish.pairs.iter().any(|(_, target)| look.to.indices.get(target).is_some());
+    let settings = look.from.indices.iter().map(|(index, info)| (index.to_string(), info.settings.clone())).collect();
+    let origin = Origin {
+        repository: look.wish.repository,
+        snapshot: look.wish.snapshot,
+        ended: if there { ended(look, findings)? } else { None },
+        cluster: Some(look.from.cluster.identity()?),
+        settings: &settings,
+    };
+    let standings = match standings(look.to.cluster, &look.to.indices, &origin, &look.wish.pairs) {
+        // es-restore looks in the same way, and would end here.
+        Err(fault) if fault.exit == Exit::NotAllowed => {
+            let message = format!("what stands on the target under the names cannot be looked at: {}", fault.message);
+            findings.blocker(
+                "names",
+                None,
+                message,
+                "give the user monitor privileges on the indices there, or rename",
+            );
+            return Ok(());
+        }
+        other => other?,
+    };
+    for (standing, (index, target)) in standings.into_iter().zip(&look.wish.pairs) {
+        match standing {
+            Standing::Free => {}
+            Standing::Restored(from) => findings.warning(
                 "names",
                 Some(index),
-                format!("{target:?} was restored on the target before"),
-                "nothing, if it came from this snapshot: it is recognised; if from another, delete it there, or rename",
-            );
-        } else {
-            let state = if there.closed { "a closed index, which a restore would overwrite," } else { "an index" };
-            findings.blocker("names", Some(index), format!("{state} {target:?} exists on the target"), rename);
+                format!("{target:?} was restored on the target before, from snapshot {from}"),
+                "nothing, if that is this move's snapshot: it is recognised; if not, delete it there, or rename",
+            ),
+            Standing::InTheWay(fault) => {
+                findings.blocker("names", Some(index), fault.message, &fault.hint.unwrap_or_default());
+            }
         }
-        return;
     }
-    if let [behind, ..] = look.to.indices.behind_alias(target).as_slice() {
-        findings.blocker("names", Some(index), format!("{target:?} is an alias of {behind:?} on the target"), rename);
+    Ok(())
+}
+
+/// When this move's snapshot ended; none where that is not known.
+fn ended(look: &Look<'_>, findings: &mut Findings) -> Result<Option<i64>, Fault> {
+    let (Some(repository), Some(snapshot)) = (look.wish.repository, look.wish.snapshot) else { return Ok(None) };
+    if !look.from.repositories(findings)?.is_some_and(|all| all.contains_key(repository)) {
+        return Ok(None);
+    }
+    match look.from.cluster.get(&Path::of(["_snapshot", repository, snapshot])) {
+        Ok(answer) => {
+            let there = &answer["snapshots"][0];
+            let ended = there["end_time_in_millis"].as_i64();
+            // While it runs, servers say 1970-01-01.
+            Ok(if there["state"] == "IN_PROGRESS" { Some(i64::MAX) } else { ended })
+        }
+        Err(CallError::Server(error)) if error.is_snapshot_missing() => Ok(Some(i64::MAX)),
+        // What cannot be read is told by the check of the repository.
+        Err(CallError::Server(_)) => Ok(None),
+        Err(error) => Err(error.fault(&format!("looking for snapshot {repository}/{snapshot}"))),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use es_cli::Fault;
 
-use super::{Look, replicas};
+use super::{Look, copies, replicas};
 use crate::finding::Findings;
 
 /// Elasticsearch has the limit from 7.0 on, all of OpenSearch has it.
@@ -28,10 +28,10 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Faul
     let ignores_dots = to.is_set("cluster.ignore_dot_indexes", findings)?;
     let open = to.indices.iter().filter(|(_, info)| !info.closed).map(|(_, info)| {
         let settings = &info.settings;
-        settings.number_of_shards.unwrap_or(1) * (1 + settings.number_of_replicas.unwrap_or_default())
+        copies(settings.number_of_shards.unwrap_or(1), settings.number_of_replicas.unwrap_or_default())
     });
-    let open: u64 = open.sum();
-    let (mut primaries, mut whole) = (0, 0);
+    let open = open.fold(0, u64::saturating_add);
+    let (mut primaries, mut whole) = (0u64, 0u64);
     for (index, _) in look.indices().filter(|(index, _)| !(ignores_dots && index.starts_with('.'))) {
         let Some(info) = look.from.indices.get(index) else { continue };
         // It stays closed on the target, and closed ones are not counted.
@@ -39,14 +39,14 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Faul
             continue;
         }
         let shards = info.settings.number_of_shards.unwrap_or(1);
-        primaries += shards;
-        whole += shards * (1 + u64::try_from(replicas(look, index, nodes)).unwrap_or_default());
+        primaries = primaries.saturating_add(shards);
+        whole = whole.saturating_add(copies(shards, replicas(look, index, nodes)));
     }
     let fix = "raise cluster.max_shards_per_node on the target, or add nodes";
     let there = format!("the target has {open} of at most {limit} ({name})");
-    if open + primaries > limit {
+    if open.saturating_add(primaries) > limit {
         findings.blocker("shards", None, format!("{primaries} primary shards are to come, and {there}"), fix);
-    } else if open + whole > limit {
+    } else if open.saturating_add(whole) > limit {
         findings.warning(
             "shards",
             None,

@@ -1,14 +1,16 @@
 //! Date math in names, `<logs-{now/d{yyyy.MM.dd|+09:00}}>`, resolved on this side: the name must be known before
 //! the snapshot is asked for, and must be the same when the command is run again.
 
-use es_cli::Fault;
+use std::time::SystemTime;
+
+use es_records::Fault;
 use jiff::{Span, Timestamp, Unit, Zoned, tz::TimeZone};
 
-/// Resolves a name as of `now`. A name without `<...>` is returned as it is.
+/// Resolves date math in a name as of `now`. A name without `<...>` is returned as it is.
 ///
 /// # Errors
 /// Exit 2 with the part that is not understood.
-pub(crate) fn resolve(name: &str, now: Timestamp) -> Result<String, Fault> {
+pub fn date_math(name: &str, now: SystemTime) -> Result<String, Fault> {
     let Some(inner) = name.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) else {
         return Ok(name.to_string());
     };
@@ -16,6 +18,7 @@ pub(crate) fn resolve(name: &str, now: Timestamp) -> Result<String, Fault> {
         Fault::usage(format!("name {name:?}: {why}"))
             .hint("date math looks like <backup-{now/d}> or <logs-{now-1M/M{yyyy.MM|+09:00}}>")
     };
+    let now = Timestamp::try_from(now).map_err(|e| Fault::failed(format!("this machine's clock: {e}")))?;
     let mut out = String::new();
     let mut rest = inner;
     while let Some(open) = rest.find('{') {
@@ -178,7 +181,7 @@ mod tests {
     use super::*;
 
     fn at(name: &str) -> String {
-        resolve(name, "2018-01-31T20:15:30Z".parse().unwrap()).unwrap()
+        date_math(name, "2018-01-31T20:15:30Z".parse::<Timestamp>().unwrap().into()).unwrap()
     }
 
     #[test]
@@ -208,7 +211,7 @@ mod tests {
             "<a-{now자}>",
             "<a-{now+자}>",
         ] {
-            assert!(resolve(wrong, Timestamp::UNIX_EPOCH).is_err(), "{wrong}");
+            assert!(date_math(wrong, SystemTime::UNIX_EPOCH).is_err(), "{wrong}");
         }
     }
 }
