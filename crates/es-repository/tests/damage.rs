@@ -110,7 +110,7 @@ fn a_flipped_bit_in_the_list_of_snapshots_is_refused_or_changes_nothing() {
     for repository in repositories() {
         let whole = read(&repository).unwrap();
         let (copy, list) = copy(&repository);
-        let newest = list.iter().filter(|name| name.to_string_lossy().starts_with("index-")).next_back().unwrap();
+        let newest = list.iter().rfind(|name| name.to_string_lossy().starts_with("index-")).unwrap();
         let path = copy.path().join(newest);
         let good = fs::read(&path).unwrap();
         let mut refused = 0;
