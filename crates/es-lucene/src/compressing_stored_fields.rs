@@ -30,6 +30,8 @@ const LARGE: usize = 1 << 20;
 /// glibc gives memory of more than 32 MiB back to the system when it is freed, and may keep what is less for each thread. What is
 /// never written to costs nothing.
 const MAPPED: usize = 33 << 20;
+/// Files of no more bytes are held in memory until their checksum is known to be right: only then documents come out.
+const CHECKED_AHEAD: u64 = 512 << 10;
 /// Headers, and the sizes after them, are shorter.
 const HEAD_LENGTH: u64 = 512;
 /// Raw bytes of a slice.
@@ -192,6 +194,9 @@ impl StoredFields {
     /// Reads the documents of a part in their order.
     pub(crate) fn reader(&self, directory: &dyn Directory, part: &Part) -> Result<StoredFieldsReader<'_>> {
         let mut stream = Stream::range(&self.name, self.data.as_ref(), part.bytes.clone())?;
+        if self.data.size() <= CHECKED_AHEAD && part.bytes == (0..self.data.size()) {
+            stream.check_ahead(self.data.expected_checksum())?;
+        }
         let (chunk_size, format) = if let Some(head) = &part.head {
             if part.bytes.start == 0 {
                 stream.skip(head.length)?;

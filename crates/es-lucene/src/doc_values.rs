@@ -53,20 +53,22 @@ pub(crate) struct Layout {
     pub(crate) compressed_binary: fn(version: u32, field: &FieldInfo) -> bool,
 }
 
-/// The names of a field's doc values files, without the extension.
+/// The names of a field's doc values files, without the extension, and what they carry as a suffix.
 fn base_name(commit: &SegmentCommitInfo, field: &FieldInfo) -> Result<(String, String)> {
-    let file = format!("{}.dvm", commit.name);
-    let format = field
-        .attribute("PerFieldDocValuesFormat.format")
-        .ok_or_else(|| Error::corrupt(&file, format!("{:?} names no format", field.name)))?;
-    let suffix = field
-        .attribute("PerFieldDocValuesFormat.suffix")
-        .ok_or_else(|| Error::corrupt(&file, format!("{:?} names no suffix", field.name)))?;
-    let suffix = match field.doc_values_generation {
-        Some(generation) => format!("{}_{format}_{suffix}", base36(generation)),
-        None => format!("{format}_{suffix}"),
+    let attribute = |key: &str| field.attribute(&format!("PerFieldDocValuesFormat.{key}"));
+    let generation = field.doc_values_generation.map(base36);
+    let suffix = match (generation, attribute("format"), attribute("suffix")) {
+        (None, Some(format), Some(suffix)) => format!("{format}_{suffix}"),
+        (Some(generation), Some(format), Some(suffix)) => format!("{generation}_{format}_{suffix}"),
+        // All fields of a segment are in one file where OpenSearch keeps star trees beside it.
+        (generation, None, None) => generation.unwrap_or_default(),
+        _ => {
+            let what = format!("{:?} names half a format", field.name);
+            return Err(Error::corrupt(&format!("{}.fnm", commit.name), what));
+        }
     };
-    Ok((format!("{}_{suffix}", commit.name), suffix))
+    let base = if suffix.is_empty() { commit.name.clone() } else { format!("{}_{suffix}", commit.name) };
+    Ok((base, suffix))
 }
 
 /// The metadata of the file in which a field lives, verified.

@@ -401,8 +401,9 @@ impl<'a> Stored<'a> {
                     Err(Error::corrupt(file, format!("{bytes:02x?} is no id")))
                 }
             }
-            // Types have no '#', ids may.
-            (None, Some(uid)) => match uid.split_once('#') {
+            // Types have no '#', ids may. Types are short: a search made for long texts costs more than it saves.
+            (None, Some(uid)) => match uid.bytes().position(|byte| byte == b'#').map(|at| (&uid[..at], &uid[at + 1..]))
+            {
                 Some((doc_type, id)) => Ok(Some(Identity { doc_type: Some(doc_type), id })),
                 None => Err(Error::corrupt(file, format!("{uid:?} is no id with a type"))),
             },

@@ -187,6 +187,15 @@ impl<'a> Stream<'a> {
         Ok(())
     }
 
+    /// Fetches all that is left of the file, which is held in memory, and fails unless the checksum is right.
+    pub(crate) fn check_ahead(&mut self, expected: Option<u32>) -> Result<()> {
+        let left = usize::try_from(self.end - self.position()).unwrap_or(usize::MAX);
+        let file = self.file;
+        let footer = self.peek(left)?.last_chunk::<FOOTER_LENGTH>();
+        let footer = read_footer(file, footer.ok_or_else(|| Error::corrupt(file, "too short for a Lucene file"))?)?;
+        compare_checksums(file, self.crc.clone().finalize(), footer, expected)
+    }
+
     /// Fails unless the position is at the footer and the checksum is right.
     pub(crate) fn finish(self, expected: Option<u32>) -> Result<()> {
         let file = self.file;

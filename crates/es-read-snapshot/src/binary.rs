@@ -4,6 +4,9 @@
 //! printed with the digits of its own precision. What Jackson, which servers read and print with, makes of what JSON has no
 //! word for is kept: bytes become base64, a number that is not finite becomes a string, a tag but of numbers is passed over.
 
+use std::fmt::Display;
+use std::io::Write;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -358,6 +361,13 @@ pub(crate) fn smile(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
 /// Prints what it is given.
 struct Smile<'a>(&'a mut Vec<u8>);
 
+impl Smile<'_> {
+    /// What Java writes as Rust does.
+    fn print<E: serde::de::Error>(self, value: impl Display) -> Result<(), E> {
+        write!(self.0, "{value}").map_err(E::custom)
+    }
+}
+
 impl<'de> DeserializeSeed<'de> for Smile<'_> {
     type Value = ();
 
@@ -373,29 +383,24 @@ impl<'de> Visitor<'de> for Smile<'_> {
         f.write_str("a value")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.0.extend_from_slice(if value { b"true" } else { b"false" });
-        Ok(())
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
+        self.print(value)
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.0.extend_from_slice(value.to_string().as_bytes());
-        Ok(())
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
+        self.print(value)
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.0.extend_from_slice(value.to_string().as_bytes());
-        Ok(())
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
+        self.print(value)
     }
 
-    fn visit_i128<E>(self, value: i128) -> Result<(), E> {
-        self.0.extend_from_slice(value.to_string().as_bytes());
-        Ok(())
+    fn visit_i128<E: serde::de::Error>(self, value: i128) -> Result<(), E> {
+        self.print(value)
     }
 
-    fn visit_u128<E>(self, value: u128) -> Result<(), E> {
-        self.0.extend_from_slice(value.to_string().as_bytes());
-        Ok(())
+    fn visit_u128<E: serde::de::Error>(self, value: u128) -> Result<(), E> {
+        self.print(value)
     }
 
     fn visit_f32<E>(self, value: f32) -> Result<(), E> {

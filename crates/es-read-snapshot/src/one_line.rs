@@ -91,15 +91,17 @@ impl Encoding {
     /// By a byte order mark or, as the first characters of JSON are ASCII, by where the NULs are: so does Jackson, which
     /// servers read with.
     fn of(source: &[u8]) -> Option<Self> {
+        // CBOR may have NULs there too, after what is not ASCII.
+        let begins = |byte: u8| matches!(byte, 1..0x80);
         match *source.first_chunk::<4>()? {
             [0xFF, 0xFE, 0, 0] => Some(Self::Utf32(true)),
             [0, 0, 0xFE, 0xFF] => Some(Self::Utf32(false)),
             [0xFF, 0xFE, ..] => Some(Self::Utf16(true)),
             [0xFE, 0xFF, ..] => Some(Self::Utf16(false)),
-            [0, 0, 0, low] if low != 0 => Some(Self::Utf32(false)),
-            [low, 0, 0, 0] if low != 0 => Some(Self::Utf32(true)),
-            [0, low, ..] if low != 0 => Some(Self::Utf16(false)),
-            [low, 0, ..] if low != 0 => Some(Self::Utf16(true)),
+            [0, 0, 0, low] if begins(low) => Some(Self::Utf32(false)),
+            [low, 0, 0, 0] if begins(low) => Some(Self::Utf32(true)),
+            [0, low, ..] if begins(low) => Some(Self::Utf16(false)),
+            [low, 0, ..] if begins(low) => Some(Self::Utf16(true)),
             _ => None,
         }
     }
@@ -238,6 +240,24 @@ mod tests {
     fn binary_documents_become_json() {
         assert_eq!(line(b"\xD9\xD9\xF7\xA2aa\x01ab\x82\xF5\xF6").unwrap(), r#"{"a":1,"b":[true,null]}"#);
         assert_eq!(line(b":)\n\x01\xFA\x80a\xC2\xFB").unwrap(), r#"{"a":1}"#);
+    }
+
+    #[test]
+    fn cbor_is_not_taken_for_wide_characters_by_its_first_key() {
+        for (source, json) in [
+            (&b"\xA1\x00\x01"[..], r#"{"0":1}"#),
+            (b"\xA1\x00\x61a", r#"{"0":"a"}"#),
+            (b"\xA1\x20\x00\x00", r#"{"-1":0}"#),
+            (b"\xBF\x00\x00\xFF", r#"{"0":0}"#),
+            (b"\xA1\x60\x00\x00", r#"{"":0}"#),
+            (b"\xA1\x61\x00\x00", r#"{"\u0000":0}"#),
+            (b"\xB8\x01\x00\x00", r#"{"0":0}"#),
+            (b"\xB9\x00\x01\x61a\x00", r#"{"a":0}"#),
+            (b"\xBA\x00\x00\x00\x01\x61a\x00", r#"{"a":0}"#),
+            (b"\xBB\x00\x00\x00\x00\x00\x00\x00\x01\x61a\x00", r#"{"a":0}"#),
+        ] {
+            assert_eq!(line(source).unwrap(), json, "{source:02x?}");
+        }
     }
 
     /// How units of UTF-16 and of UTF-32 are written.

@@ -12,7 +12,7 @@ use es_repository::{Repository, ShardFiles};
 use crate::digest::Digest;
 use crate::fields::Fields;
 use crate::plan::{IdsRepeat, Index, Plan, Shard};
-use crate::repeated::{Ids, Key};
+use crate::repeated::{Ids, hash};
 use crate::room::Room;
 use crate::{Args, Format, Op, fault, one_line};
 
@@ -89,6 +89,8 @@ struct Work<'a> {
     queue: Mutex<Queue>,
     changed: Condvar,
     stopped: AtomicBool,
+    /// Whether lines were handed on.
+    has_printed: AtomicBool,
     failure: Mutex<Option<Fault>>,
     totals: Mutex<Vec<Totals>>,
     found: Mutex<HashSet<String>>,
@@ -138,6 +140,7 @@ pub(crate) fn read(
         queue: Mutex::new(Queue { tasks: tasks.collect(), open: plan.shards.len() }),
         changed: Condvar::new(),
         stopped: AtomicBool::new(false),
+        has_printed: AtomicBool::new(false),
         failure: Mutex::new(None),
         totals: Mutex::new(vec![Totals::default(); plan.shards.len()]),
         found: Mutex::new(HashSet::new()),
@@ -166,6 +169,9 @@ pub(crate) fn read(
             Ok(counts) => duplicates = counts,
             Err(error) => failure = Some(not_kept(&error)),
         }
+    }
+    if let Some(failure) = failure.as_mut().filter(|_| work.has_printed.load(Ordering::Relaxed)) {
+        failure.hint.get_or_insert_with(|| "lines were already printed: throw them away, they may be wrong".into());
     }
     Outcome { totals, found: std::mem::take(&mut lock(&work.found)), duplicates, failure }
 }
@@ -363,7 +369,7 @@ struct Printer<'a, 'b> {
     head: Vec<u8>,
     head_type: Option<String>,
     /// Hashes of ids, where they may come twice.
-    ids: Option<Vec<Key>>,
+    ids: Option<Vec<u64>>,
 }
 
 impl Printer<'_, '_> {
@@ -450,7 +456,7 @@ impl Printer<'_, '_> {
             // There one id in two types is two documents.
             let by_type = self.work.format == Format::Bulk && self.work.target_major < 6;
             let doc_type = document.doc_type.filter(|_| by_type);
-            ids.push(Key::new(self.index.group, (document.id, doc_type)));
+            ids.push(hash((document.id, doc_type)));
             if ids.len() == IDS {
                 self.hand_on_ids()?;
             }
@@ -467,7 +473,7 @@ impl Printer<'_, '_> {
 
     fn hand_on_ids(&mut self) -> Result<(), Fault> {
         if let Some(ids) = &mut self.ids {
-            lock(&self.work.printed).add(ids).map_err(|error| not_kept(&error))?;
+            lock(&self.work.printed).add(self.index.group, ids).map_err(|error| not_kept(&error))?;
             ids.clear();
         }
         Ok(())
@@ -564,6 +570,7 @@ impl Printer<'_, '_> {
         mut io: MutexGuard<'_, &mut Io>,
         more: impl FnOnce(&mut Io) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
+        self.work.has_printed.store(true, Ordering::Relaxed);
         io.write(&self.lines)?;
         more(&mut io)?;
         if io.reader_is_gone() {

@@ -1,23 +1,26 @@
 //! Ids that come more than once, however many there are: hashes in sorted runs, which go to files without names.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::fs::File;
 use std::hash::{BuildHasher, Hash};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, Write};
 
 use foldhash::quality::FixedState;
 
-/// Ids that are held in memory, of 16 bytes each.
-const RUN: usize = 1 << 20;
+/// Hashes that are held in memory, of 8 bytes each.
+const RUN: usize = 1 << 21;
+
+pub(crate) fn hash(id: impl Hash) -> u64 {
+    FixedState::default().hash_one(id)
+}
 
 /// Place of an index in the plan, and the hash of an id in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key(u128);
+struct Key(u128);
 
 impl Key {
-    pub(crate) fn new(index: usize, id: impl Hash) -> Self {
-        let hash = FixedState::default().hash_one(id);
+    fn new(index: usize, hash: u64) -> Self {
         Self((index as u128) << 64 | u128::from(hash))
     }
 
@@ -29,41 +32,41 @@ impl Key {
 /// All ids that were printed.
 #[derive(Default)]
 pub(crate) struct Ids {
-    held: Vec<Key>,
+    /// By index: keys take twice the room, and longer to sort.
+    held: BTreeMap<usize, Vec<u64>>,
+    count: usize,
     runs: Vec<File>,
 }
 
 impl Ids {
     /// Fails where there is no room for a file.
-    pub(crate) fn add(&mut self, keys: &[Key]) -> io::Result<()> {
-        // Not by doubling, which copies; what is not written to is no memory yet.
-        self.held.reserve_exact(RUN - self.held.len());
-        for keys in keys.chunks(RUN) {
-            if self.held.len() + keys.len() > RUN {
+    pub(crate) fn add(&mut self, index: usize, hashes: &[u64]) -> io::Result<()> {
+        for hashes in hashes.chunks(RUN) {
+            if self.count + hashes.len() > RUN {
                 self.put_aside()?;
             }
-            self.held.extend_from_slice(keys);
+            self.held.entry(index).or_default().extend_from_slice(hashes);
+            self.count += hashes.len();
         }
         Ok(())
     }
 
     fn put_aside(&mut self) -> io::Result<()> {
-        self.held.sort_unstable();
         let mut run = BufWriter::new(tempfile::tempfile()?);
-        for key in self.held.drain(..) {
+        for key in sorted(std::mem::take(&mut self.held)) {
             run.write_all(&key.0.to_be_bytes())?;
         }
         let mut run = run.into_inner().map_err(io::IntoInnerError::into_error)?;
         run.rewind()?;
         self.runs.push(run);
+        self.count = 0;
         Ok(())
     }
 
     /// How many ids have come before, by index.
-    pub(crate) fn repeated(mut self, indices: usize) -> io::Result<Vec<u64>> {
+    pub(crate) fn repeated(self, indices: usize) -> io::Result<Vec<u64>> {
         let mut counts = vec![0; indices];
-        self.held.sort_unstable();
-        let mut held = self.held.into_iter();
+        let mut held = sorted(self.held);
         let mut runs: Vec<_> = self.runs.into_iter().map(BufReader::new).collect();
         // The held ones come after all runs.
         let last = runs.len();
@@ -89,6 +92,13 @@ impl Ids {
     }
 }
 
+fn sorted(held: BTreeMap<usize, Vec<u64>>) -> impl Iterator<Item = Key> {
+    held.into_iter().flat_map(|(index, mut hashes)| {
+        hashes.sort_unstable();
+        hashes.into_iter().map(move |hash| Key::new(index, hash))
+    })
+}
+
 fn read(run: &mut BufReader<File>) -> io::Result<Option<Key>> {
     let mut key = [0; 16];
     match run.read_exact(&mut key) {
@@ -105,10 +115,11 @@ mod tests {
     #[test]
     fn ids_that_come_again_are_counted_across_runs_and_by_index() {
         let mut ids = Ids::default();
-        let keys: Vec<_> = (0..RUN * 2).map(|id| Key::new(0, id)).collect();
-        ids.add(&keys).unwrap();
-        let again = [(1, 5), (0, 5), (0, RUN + 5), (0, 5)].map(|(index, id)| Key::new(index, id));
-        ids.add(&again).unwrap();
+        let hashes: Vec<_> = (0..RUN * 2).map(hash).collect();
+        ids.add(0, &hashes).unwrap();
+        for (index, id) in [(1, 5), (0, 5), (0, RUN + 5), (0, 5)] {
+            ids.add(index, &[hash(id)]).unwrap();
+        }
         assert_eq!(ids.runs.len(), 2);
         assert_eq!(ids.repeated(2).unwrap(), [3, 0]);
     }

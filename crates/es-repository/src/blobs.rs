@@ -122,7 +122,7 @@ impl Blobs {
     /// Fills `buffer` from `offset` on.
     pub(crate) fn read_at(&self, name: &str, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let read = match &self.backend {
-            Backend::Files(root) => File::open(path(root, name)?).and_then(|file| file.read_exact_at(buffer, offset)),
+            Backend::Files(root) => open(&path(root, name)?).and_then(|file| file.read_exact_at(buffer, offset)),
             Backend::Objects(objects) => objects.read_at(name, offset, buffer),
         };
         read.map_err(|error| Error::blob(name, &error))?;
@@ -134,7 +134,7 @@ impl Blobs {
     pub(crate) fn stream(&self, name: &str, offset: u64, length: u64) -> io::Result<Box<dyn Read + Send>> {
         match &self.backend {
             Backend::Files(root) => {
-                let mut file = File::open(path(root, name)?)?;
+                let mut file = open(&path(root, name)?)?;
                 file.seek(SeekFrom::Start(offset))?;
                 Ok(Box::new(file.take(length)))
             }
@@ -143,8 +143,16 @@ impl Blobs {
     }
 }
 
+/// Opens a file, and nothing else: a pipe would be waited for, and a device may never end.
+fn open(path: &Path) -> io::Result<File> {
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    File::open(path)
+}
+
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
+    let file = open(path)?;
     let mut bytes = Vec::new();
     file.take(WHOLE_LIMIT).read_to_end(&mut bytes)?;
     Ok(bytes)

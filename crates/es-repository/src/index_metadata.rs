@@ -77,6 +77,16 @@ impl IndexMetadata {
         self.version_created().is_some_and(|version| version & 0x0800_0000 != 0)
     }
 
+    /// Whether `index-N` means this by an identifier: the index's own uuid, that of its history, and how often settings, mappings
+    /// and aliases were changed.
+    pub(crate) fn is_known_by(&self, identifier: &str) -> bool {
+        let [settings, mapping, aliases] = ["settings", "mapping", "aliases"]
+            .map(|what| self.fields.get(&format!("{what}_version")).and_then(Value::as_u64).unwrap_or_default());
+        let uuid = self.setting("uuid").unwrap_or_default();
+        let rest = identifier.strip_prefix(uuid).and_then(|rest| rest.strip_prefix('-'));
+        rest.is_some_and(|rest| rest.ends_with(&format!("-{settings}-{mapping}-{aliases}")))
+    }
+
     /// The mappings, by type.
     #[must_use]
     pub fn mapping_types(&self) -> &Map<String, Value> {

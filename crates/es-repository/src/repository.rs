@@ -1,5 +1,6 @@
 //! A repository: from its URL to the files of a shard.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use url::Url;
@@ -75,11 +76,18 @@ impl Repository {
         if info.name != snapshot.name {
             return Err(Error::corrupt(&blob, format!("is of snapshot {:?}, not of {:?}", info.name, snapshot.name)));
         }
+        let other = |what: &str, own: &dyn Display| {
+            Err(Error::corrupt(&blob, format!("its {what} is {own}, index-{} says another", self.data.generation)))
+        };
+        // The list of snapshots has no checksum.
+        if let Some(uuid) = info.uuid.as_ref().filter(|uuid| **uuid != snapshot.uuid) {
+            return other("uuid", uuid);
+        }
         if snapshot.state.is_some_and(|state| state != info.state) {
-            return Err(Error::corrupt(
-                &blob,
-                format!("its state is {}, index-{} says another", info.state, self.data.generation),
-            ));
+            return other("state", &info.state);
+        }
+        if let Some(id) = info.version_id.filter(|id| !snapshot.may_have_version(*id)) {
+            return other("version", &id);
         }
         Ok(info)
     }
@@ -106,12 +114,17 @@ impl Repository {
 
     /// Settings, mappings and aliases of an index in a snapshot.
     pub fn index_metadata(&self, snapshot: &SnapshotEntry, index: &IndexEntry) -> Result<IndexMetadata> {
-        let name = self.data.metadata_blob(snapshot, index);
+        let (name, identifier) = self.data.metadata_blob(snapshot, index)?;
         check_name(name)?;
         check_name(&index.id)?;
         let blob = format!("indices/{}/meta-{name}.dat", index.id);
         let content = unframe(&blob, &self.blobs.get(&blob)?, "index-metadata")?;
-        IndexMetadata::parse(&blob, &content, &index.name)
+        let metadata = IndexMetadata::parse(&blob, &content, &index.name)?;
+        if identifier.is_some_and(|identifier| !metadata.is_known_by(identifier)) {
+            let list = self.data.generation;
+            return Err(Error::corrupt(&blob, format!("is of index {:?}, not as index-{list} says", index.name)));
+        }
+        Ok(metadata)
     }
 
     /// The files of a shard.

@@ -3,12 +3,16 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::tree::damaged;
+use crate::tree::{Tree, damaged};
 
 /// The repository format this reader knows; servers raise `min_version` when they change it.
 const NEWEST_KNOWN: (u32, u32) = (7, 12);
+
+/// What all later versions are listed as.
+const STANDS_FOR_LATER: &str = "8.11.0";
 
 /// The content of `index-N`.
 #[derive(Debug, Clone)]
@@ -36,7 +40,26 @@ pub struct SnapshotEntry {
     pub state: Option<&'static str>,
     /// The version the list gives; 8.11.0 stands for "that or later".
     pub version: Option<String>,
-    pub(crate) metadata_lookup: HashMap<String, String>,
+    /// The number beside a version that stands for others.
+    index_version: Option<i64>,
+    metadata_lookup: HashMap<String, String>,
+}
+
+impl SnapshotEntry {
+    /// Whether this can be the version of a snapshot whose own record gives it this number.
+    pub(crate) fn may_have_version(&self, id: i64) -> bool {
+        /// The bit that tells OpenSearch's numbers from Elasticsearch's.
+        const OPENSEARCH: i64 = 0x0800_0000;
+        if let Some(number) = self.index_version {
+            return number == id;
+        }
+        let Some(version) = &self.version else {
+            return true;
+        };
+        let id = id & !OPENSEARCH;
+        // Not the third number: from 8.9 on, some have that of another.
+        version == STANDS_FOR_LATER || version.starts_with(&format!("{}.{}.", id / 1_000_000, id / 10_000 % 100))
+    }
 }
 
 /// An index as `index-N` lists it.
@@ -72,6 +95,7 @@ enum RawSnapshot {
         uuid: String,
         state: Option<u8>,
         version: Option<String>,
+        index_version: Option<i64>,
         #[serde(default)]
         index_metadata_lookup: HashMap<String, String>,
     },
@@ -97,17 +121,20 @@ enum RawReference {
 
 impl RepositoryData {
     pub(crate) fn parse(blob: &str, generation: u64, bytes: &[u8]) -> Result<Self> {
-        let raw: Raw = serde_json::from_slice(bytes).map_err(|error| {
-            if bytes.is_empty() {
-                return Error::corrupt(blob, "it is empty");
+        // No key of a tree comes twice: which of two is meant, nobody can say.
+        let tree = match serde_json::from_slice(bytes) {
+            Ok(Tree(tree @ Value::Object(_))) => tree,
+            Err(error) if bytes.trim_ascii_start().starts_with(b"{") => {
+                return Err(Error::corrupt(blob, damaged(&error)));
             }
-            if bytes.trim_ascii_start().starts_with(b"{") {
-                return Error::corrupt(blob, damaged(&error));
-            }
+            _ if bytes.is_empty() => return Err(Error::corrupt(blob, "it is empty")),
             // Servers encrypt this file too.
-            Error::corrupt(blob, "not JSON: damaged, or encrypted")
-                .with_hint("a repository with client-side encryption cannot be read")
-        })?;
+            _ => {
+                return Err(Error::corrupt(blob, "not JSON: damaged, or encrypted")
+                    .with_hint("a repository with client-side encryption cannot be read"));
+            }
+        };
+        let raw: Raw = serde_json::from_value(tree).map_err(|error| Error::corrupt(blob, error))?;
         if let Some(version) = &raw.min_version {
             check_version(blob, version)?;
         }
@@ -147,13 +174,18 @@ impl RepositoryData {
     }
 
     fn check(&self, blob: &str) -> Result<()> {
-        let mut names = HashSet::new();
-        if let Some(twice) = self.snapshots.iter().find(|snapshot| !names.insert(&snapshot.name)) {
-            return Err(Error::corrupt(blob, format!("snapshot {:?} is listed twice", twice.name)));
+        let (mut names, mut uuids, mut ids) = (HashSet::new(), HashSet::new(), HashSet::new());
+        for snapshot in &self.snapshots {
+            if !names.insert(&snapshot.name) || !uuids.insert(&snapshot.uuid) {
+                return Err(Error::corrupt(blob, format!("snapshot {:?} is listed twice", snapshot.name)));
+            }
         }
         for index in &self.indices {
+            if !ids.insert(&index.id) {
+                return Err(Error::corrupt(blob, format!("index {:?} has the id of another", index.name)));
+            }
             for uuid in &index.snapshots {
-                if !self.snapshots.iter().any(|snapshot| snapshot.uuid == *uuid) {
+                if !uuids.contains(uuid) {
                     return Err(Error::corrupt(
                         blob,
                         format!("index {:?} is in snapshot {uuid}, which does not exist", index.name),
@@ -175,22 +207,33 @@ impl RepositoryData {
         self.indices.iter().filter(|index| index.snapshots.contains(&snapshot.uuid))
     }
 
-    /// Name of the metadata blob of an index in a snapshot, without directory and extension.
-    pub(crate) fn metadata_blob<'a>(&'a self, snapshot: &'a SnapshotEntry, index: &IndexEntry) -> &'a str {
-        snapshot
-            .metadata_lookup
-            .get(&index.id)
-            .and_then(|identifier| self.metadata_identifiers.get(identifier))
-            .unwrap_or(&snapshot.uuid)
+    /// Name of the metadata blob of an index in a snapshot, without directory and extension, and what it is known by if that is
+    /// told.
+    pub(crate) fn metadata_blob<'a>(
+        &'a self,
+        snapshot: &'a SnapshotEntry,
+        index: &IndexEntry,
+    ) -> Result<(&'a str, Option<&'a str>)> {
+        let Some(identifier) = snapshot.metadata_lookup.get(&index.id) else {
+            return Ok((&snapshot.uuid, None));
+        };
+        match self.metadata_identifiers.get(identifier) {
+            Some(name) => Ok((name, Some(identifier))),
+            None => Err(Error::corrupt(
+                &format!("index-{}", self.generation),
+                format!("index {:?}: its metadata {identifier} has no name", index.name),
+            )),
+        }
     }
 }
 
 fn entry(blob: &str, raw: RawSnapshot) -> Result<SnapshotEntry> {
     match raw {
         RawSnapshot::Name(name) => {
-            Ok(SnapshotEntry { uuid: name.clone(), name, state: None, version: None, metadata_lookup: HashMap::new() })
+            let (uuid, metadata_lookup) = (name.clone(), HashMap::new());
+            Ok(SnapshotEntry { name, uuid, state: None, version: None, index_version: None, metadata_lookup })
         }
-        RawSnapshot::Entry { name, uuid, state, version, index_metadata_lookup } => {
+        RawSnapshot::Entry { name, uuid, state, version, index_version, index_metadata_lookup } => {
             let state = match state {
                 None => None,
                 Some(0) => Some("IN_PROGRESS"),
@@ -202,7 +245,7 @@ fn entry(blob: &str, raw: RawSnapshot) -> Result<SnapshotEntry> {
                     return Err(Error::unsupported(blob, format!("snapshot {name:?}: state {other} is not known")));
                 }
             };
-            Ok(SnapshotEntry { name, uuid, state, version, metadata_lookup: index_metadata_lookup })
+            Ok(SnapshotEntry { name, uuid, state, version, index_version, metadata_lookup: index_metadata_lookup })
         }
     }
 }

@@ -195,3 +195,61 @@ impl Read for Stream {
         Ok(usize::try_from(count).unwrap_or(buffer.len()))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test that cannot begin has failed
+mod tests {
+    use super::*;
+    use url::Url;
+
+    /// A file of these blobs, as a list of files describes it.
+    fn read(blobs: &[(&str, &str)], length: u64, part_size: Option<u64>) -> std::result::Result<String, String> {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("0")).unwrap();
+        for (name, content) in blobs {
+            std::fs::write(root.path().join("0").join(name), content).unwrap();
+        }
+        let url = Url::from_file_path(root.path()).unwrap();
+        let blobs = Arc::new(Blobs::open(&url, &crate::ObjectOptions::default()).unwrap());
+        let info = FileInfo {
+            name: "__a".into(),
+            physical_name: "_0.fdt".into(),
+            length,
+            checksum: None,
+            part_size,
+            meta_hash: None,
+        };
+        let file = File::new(&blobs, "0", "snap", info).map_err(|error| error.to_string())?;
+        let mut bytes = vec![0; usize::try_from(length).unwrap()];
+        file.read_at(0, &mut bytes).map_err(|error| error.to_string())?;
+        let mut streamed = Vec::new();
+        file.sequential(0, length).unwrap().read_to_end(&mut streamed).map_err(|error| error.to_string())?;
+        assert_eq!(streamed, bytes);
+        Ok(String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn parts_are_put_together_however_the_length_divides() {
+        let [first, second] = [("__a.part0", "abcd"), ("__a.part1", "efgh")];
+        assert_eq!(read(&[first, second], 8, Some(4)).unwrap(), "abcdefgh");
+        assert_eq!(read(&[first, second], 7, Some(4)).unwrap(), "abcdefg");
+        assert_eq!(read(&[first, second, ("__a.part2", "i")], 9, Some(4)).unwrap(), "abcdefghi");
+        // One that is no longer than a part has the plain name.
+        for (length, part_size) in [(4, Some(4)), (4, Some(5)), (4, None), (4, Some(i64::MAX.cast_unsigned()))] {
+            assert_eq!(read(&[("__a", "abcd")], length, part_size).unwrap(), "abcd", "{part_size:?}");
+        }
+        assert_eq!(read(&[], 0, Some(4)).unwrap(), "");
+    }
+
+    #[test]
+    fn a_part_that_is_missing_or_short_is_named() {
+        let named = |error: String, name: &str| assert!(error.contains(name), "{error}");
+        named(read(&[("__a.part0", "abcd")], 8, Some(4)).unwrap_err(), "__a.part1: no such blob");
+        named(read(&[("__a", "abcd")], 8, Some(4)).unwrap_err(), "__a.part0: no such blob");
+        named(
+            read(&[("__a.part0", "abc"), ("__a.part1", "efgh")], 8, Some(4)).unwrap_err(),
+            "__a.part0: the blob is shorter",
+        );
+        named(read(&[], 8, Some(0)).unwrap_err(), "parts of no bytes");
+    }
+}
