@@ -28,7 +28,7 @@ pub use restored::{Origin, Standing, standings};
 /// Parsers of what comes from outside, for fuzzing.
 #[doc(hidden)]
 pub mod parsers {
-    use crate::{Indices, Origin, restored};
+    use crate::{Indices, Origin};
     use serde_json::Value;
 
     /// Reads the three lists of a cluster's indices: settings, aliases, states.
@@ -36,10 +36,11 @@ pub mod parsers {
     pub fn indices(settings: &Value, aliases: &Value, states: &Value) -> Indices {
         Indices::from_answers(settings, aliases, states)
     }
+
     /// Reads answers of `_recovery` and of the routing table: the indices that they show something of, and whether each was restored
     /// from this very snapshot, under its own name.
     #[must_use]
     pub fn restored(recoveries: &Value, routes: &Value, origin: &Origin<'_>) -> Vec<(String, bool)> {
-        restored::shown_by(recoveries, routes, origin)
+        crate::restored::read(recoveries, routes, origin)
     }
 }

@@ -46,29 +46,23 @@ pub fn standings(
     // Servers refuse to look at the recoveries of closed ones.
     let open = |name: &&str| indices.get(name).is_some_and(|info| !info.closed);
     let names: Vec<&str> = pairs.iter().map(|(_, name)| name.as_str()).filter(open).collect();
-    let shown = restored_from(target, &names)?;
+    let shown = shown(target, &names)?;
     let here = target.identity()?;
     let at_home = origin.cluster.is_some_and(|source| source.cluster_uuid == here.cluster_uuid);
-    Ok(pairs.iter().map(|(index, name)| standing(indices, origin, at_home, of(&shown, name), index, name)).collect())
+    Ok(pairs.iter().map(|(index, name)| standing(indices, origin, at_home, &shown, index, name)).collect())
 }
 
-fn standing(
-    indices: &Indices,
-    origin: &Origin<'_>,
-    at_home: bool,
-    shown: &[Source],
-    index: &str,
-    name: &str,
-) -> Standing {
+fn standing(indices: &Indices, origin: &Origin<'_>, at_home: bool, shown: &Shown, index: &str, name: &str) -> Standing {
     if let [behind, ..] = indices.behind_alias(name).as_slice() {
         let message = format!("on the target {name:?} is an alias (of {behind:?}); an index cannot take its name");
         let hint = "remove the alias there, or restore under another name: --rename-pattern";
         return Standing::InTheWay(Fault::failed(message).hint(hint));
     }
     let Some(info) = indices.get(name) else { return Standing::Free };
-    let fate = fate(shown, origin, index);
-    if let (Fate::Ours, [source, ..]) = (fate, shown) {
-        return Standing::Restored(format!("{}/{}", source.repository, source.snapshot));
+    let shards = shown.get(name).map(Vec::as_slice);
+    let fate = fate(shards, origin, index);
+    if let (Fate::Ours, Some([shard, ..])) = (fate, shards) {
+        return Standing::Restored(format!("{}/{}", shard.repository, shard.snapshot));
     }
     if at_home && index == name {
         let message = format!("source and target are the same cluster, and {name:?} would keep its name");
@@ -101,7 +95,7 @@ const CLOCKS_APART_MILLIS: i64 = 5_000;
 
 /// What one shard was or is being restored from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Source {
+struct ShardOrigin {
     repository: String,
     snapshot: String,
     index: String,
@@ -109,17 +103,17 @@ struct Source {
     began: Option<i64>,
 }
 
-impl Source {
+impl ShardOrigin {
     /// Reads a source; whatever does not say all of it shows nothing.
     fn of(source: &Value, began: Option<i64>) -> Option<Self> {
         let word = |key: &str| source[key].as_str().map(str::to_string);
         Some(Self { repository: word("repository")?, snapshot: word("snapshot")?, index: word("index")?, began })
     }
 
-    /// Whether it is this index of a snapshot of this name.
+    /// Whether it is this index of a snapshot of this name, as far as that is settled.
     fn is(&self, origin: &Origin<'_>, index: &str) -> bool {
-        origin.repository.is_none_or(|wanted| self.repository == wanted)
-            && origin.snapshot.is_none_or(|wanted| self.snapshot == wanted)
+        origin.repository.is_none_or(|repository| self.repository == repository)
+            && origin.snapshot.is_none_or(|snapshot| self.snapshot == snapshot)
             && self.index == index
     }
 
@@ -131,14 +125,10 @@ impl Source {
     }
 }
 
-/// What the target shows of each index, of one of its shards at least.
-type Sources = BTreeMap<String, Vec<Source>>;
+/// What the target shows of each index, at least of one of its shards.
+type Shown = BTreeMap<String, Vec<ShardOrigin>>;
 
-fn of<'a>(shown: &'a Sources, name: &str) -> &'a [Source] {
-    shown.get(name).map(Vec::as_slice).unwrap_or_default()
-}
-
-/// What the sources of an index say of a snapshot.
+/// What the shards of an index say of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     /// Nothing shows any more where it comes from.
@@ -151,25 +141,29 @@ enum Fate {
     Other,
 }
 
-/// Whether an index of which this is shown was restored from this index of a snapshot.
-fn fate(shown: &[Source], origin: &Origin<'_>, index: &str) -> Fate {
-    if shown.is_empty() {
-        Fate::Unknown
-    } else if !shown.iter().all(|source| source.is(origin, index)) {
-        Fate::Other
-    } else if shown.iter().any(|source| source.is_older_than(origin)) {
-        Fate::Older
-    } else {
-        Fate::Ours
+fn fate(shards: Option<&[ShardOrigin]>, origin: &Origin<'_>, index: &str) -> Fate {
+    match shards {
+        None => Fate::Unknown,
+        Some(shards) if !shards.iter().all(|shard| shard.is(origin, index)) => Fate::Other,
+        Some(shards) if shards.iter().any(|shard| shard.is_older_than(origin)) => Fate::Older,
+        Some(_) => Fate::Ours,
     }
 }
 
-/// What each of these indices was or is being restored from, where the target still shows it.
+/// As `parsers::restored`.
+pub(crate) fn read(recoveries: &Value, routes: &Value, origin: &Origin<'_>) -> Vec<(String, bool)> {
+    let mut shown = Shown::new();
+    in_recoveries(recoveries, &mut shown);
+    in_routes(routes, &mut shown);
+    shown.iter().map(|(name, shards)| (name.clone(), fate(Some(shards), origin, name) == Fate::Ours)).collect()
+}
+
+/// Asks what these indices were or are being restored from.
 ///
 /// A shard that waits for its turn is in no recovery, but its place in the routing table says where it will come from; one that has
 /// started is told by its recovery alone. A shard may pass from one to the other between the two looks.
-fn restored_from(target: &Cluster, names: &[&str]) -> Result<Sources, Fault> {
-    let mut shown = Sources::new();
+fn shown(target: &Cluster, names: &[&str]) -> Result<Shown, Fault> {
+    let mut shown = Shown::new();
     for look in [recoveries, routes, recoveries] {
         let unknown: Vec<&str> = names.iter().filter(|name| !shown.contains_key(**name)).copied().collect();
         for list in batches(unknown) {
@@ -179,13 +173,13 @@ fn restored_from(target: &Cluster, names: &[&str]) -> Result<Sources, Fault> {
     Ok(shown)
 }
 
-fn recoveries(target: &Cluster, list: &str, shown: &mut Sources) -> Result<(), Fault> {
+fn recoveries(target: &Cluster, list: &str, shown: &mut Shown) -> Result<(), Fault> {
     let answer = target.get(&Path::of([list, "_recovery"])).map_err(|e| e.fault("looking at recoveries"))?;
     in_recoveries(&answer, shown);
     Ok(())
 }
 
-fn routes(target: &Cluster, list: &str, shown: &mut Sources) -> Result<(), Fault> {
+fn routes(target: &Cluster, list: &str, shown: &mut Shown) -> Result<(), Fault> {
     match target.get(&Path::of(["_cluster", "state", "routing_table", list])) {
         Ok(answer) => in_routes(&answer, shown),
         // Who may not look has no proof, and needs none where the recoveries show it.
@@ -196,38 +190,31 @@ fn routes(target: &Cluster, list: &str, shown: &mut Sources) -> Result<(), Fault
 }
 
 /// Adds the recoveries of type `SNAPSHOT`. One that does not say when it began may be of an older snapshot of the same name.
-fn in_recoveries(answer: &Value, shown: &mut Sources) {
+fn in_recoveries(answer: &Value, shown: &mut Shown) {
     for (name, index) in answer.as_object().into_iter().flatten() {
         for shard in index["shards"].as_array().into_iter().flatten().filter(|shard| shard["type"] == "SNAPSHOT") {
             let began = shard["start_time_in_millis"].as_i64();
-            add(shown, name, began.and_then(|began| Source::of(&shard["source"], Some(began))));
+            let origin = began.and_then(|began| ShardOrigin::of(&shard["source"], Some(began)));
+            add(shown, name, origin);
         }
     }
 }
 
 /// Adds the shards that are to be restored.
-fn in_routes(answer: &Value, shown: &mut Sources) {
+fn in_routes(answer: &Value, shown: &mut Shown) {
     for (name, index) in answer["routing_table"]["indices"].as_object().into_iter().flatten() {
         let copies = index["shards"].as_object().into_iter().flat_map(|shards| shards.values());
         for copy in copies.filter_map(Value::as_array).flatten() {
             let source = &copy["recovery_source"];
             if source["type"] == "SNAPSHOT" {
-                add(shown, name, Source::of(source, None));
+                add(shown, name, ShardOrigin::of(source, None));
             }
         }
     }
 }
 
-fn add(shown: &mut Sources, name: &str, source: Option<Source>) {
-    if let Some(source) = source {
-        shown.entry(name.to_string()).or_default().push(source);
+fn add(shown: &mut Shown, name: &str, origin: Option<ShardOrigin>) {
+    if let Some(origin) = origin {
+        shown.entry(name.to_string()).or_default().push(origin);
     }
-}
-
-/// What two such answers show, for fuzzing: each index, and whether it is the one of its name of this snapshot.
-pub(crate) fn shown_by(recoveries: &Value, routes: &Value, origin: &Origin<'_>) -> Vec<(String, bool)> {
-    let mut shown = Sources::new();
-    in_recoveries(recoveries, &mut shown);
-    in_routes(routes, &mut shown);
-    shown.iter().map(|(name, all)| (name.clone(), fate(all, origin, name) == Fate::Ours)).collect()
 }

@@ -147,18 +147,17 @@ pub(crate) fn health() -> Run {
 }
 
 /// Recoveries, then the routing table, a line each.
-pub(crate) fn origin_seeds() -> Vec<Vec<u8>> {
+pub(crate) fn restored_seeds() -> Vec<Vec<u8>> {
     let recorded = |what: &str| es_testkit::recorded::body(&format!("elasticsearch-6.1.2/{what}")).to_string();
     [("recovery", "routing-foreign"), ("recovery-foreign", "routing-waiting"), ("recovery-waiting", "routing-waiting")]
         .map(|(recoveries, routes)| format!("{}\n{}", recorded(recoveries), recorded(routes)).into_bytes())
         .into()
 }
 
-/// What is taken for restored: only what says where it comes from, and when that began.
-pub(crate) fn origins() -> Run {
+/// What es-restore takes for its own: only what says where it comes from, and when that began.
+pub(crate) fn restored() -> Run {
     let ended = 1_795_480_143_292;
     Box::new(move |data| {
-        let [recoveries, routes] = lines(data);
         let origin = Origin {
             repository: Some("move"),
             snapshot: Some("day1"),
@@ -166,6 +165,7 @@ pub(crate) fn origins() -> Run {
             cluster: None,
             settings: &BTreeMap::new(),
         };
+        let [recoveries, routes] = lines(data);
         for (index, ours) in es_client::parsers::restored(&recoveries, &routes, &origin) {
             let shards = recoveries[&index]["shards"].as_array().into_iter().flatten();
             let mine = |source: &Value| source["snapshot"] == "day1" && source["index"] == index.as_str();

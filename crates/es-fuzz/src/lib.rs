@@ -52,7 +52,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "client_answer", seeds: clusters::answer_seeds, open: clusters::answer },
     Target { name: "wait_snapshot", seeds: clusters::answer_seeds, open: clusters::snapshot },
     Target { name: "wait_health", seeds: clusters::health_seeds, open: clusters::health },
-    Target { name: "client_restored", seeds: clusters::origin_seeds, open: clusters::origins },
+    Target { name: "client_restored", seeds: clusters::restored_seeds, open: clusters::restored },
     Target { name: "client_indices", seeds: clusters::indices_seeds, open: clusters::indices },
     Target { name: "preflight_node", seeds: clusters::node_seeds, open: clusters::node },
     Target { name: "client_url", seeds: input::url_seeds, open: input::cluster_url },
