@@ -12,7 +12,7 @@ use es_cli::{Exit, Fault, Io};
 use es_client::{Cluster, ENVIRONMENT, PairArgs, Pattern};
 use es_records::{ClusterId, Count, CountVerdict, Record, RestoreState, Role};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Compare the document counts of indices on source and target
 ///
@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", requires = "index")]
     target_index: Vec<String>,
 
-    /// Indices of the source that have the same name on the target: names and wildcards, comma-separated
+    /// Indices of the source that have the same name on the target: names and wildcards, comma-separated, -NAME takes away; @FILE reads one a line; repeatable
     #[arg(long, value_name = "LIST", allow_hyphen_values = true, conflicts_with = "index")]
     indices: Vec<String>,
 
@@ -62,9 +62,10 @@ pub fn command() -> clap::Command {
     es_cli::command::<Args>("es-compare-counts", include_str!("examples.txt"), ENVIRONMENT)
 }
 
-/// What is to be compared: pairs of names, and the clusters as records know them.
+/// What is to be compared: pairs of names, or what means indices of the source, and the clusters as records know them.
 struct Job {
     pairs: Vec<(String, String)>,
+    patterns: Vec<Pattern>,
     source: Option<ClusterId>,
     target: Option<ClusterId>,
 }
@@ -85,7 +86,7 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
     }
     let from = Side::new(&source, !args.no_refresh)?;
     let to = Side::new(&target, !args.no_refresh)?;
-    let pairs = if args.indices.is_empty() { job.pairs } else { matching(&args.indices, &from)? };
+    let pairs = if args.indices.is_empty() { job.pairs } else { matching(&job.patterns, &from)? };
     let here = source.identity()?.cluster_uuid == target.identity()?.cluster_uuid;
     if let Some((name, _)) = pairs.iter().find(|(index, target_index)| here && index == target_index) {
         return Err(Fault::usage(format!(
@@ -99,6 +100,7 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
         .iter()
         .fold(Exit::Ok, |worst, c| if c.verdict == CountVerdict::Equal { worst } else { worst.worst(Exit::No) });
     let bad = counts.iter().filter(|c| c.verdict != CountVerdict::Equal).count();
+    let closed = counts.iter().any(|c| c.verdict == CountVerdict::Closed);
     let (all, first) = (counts.len(), counts.iter().find(|c| c.verdict != CountVerdict::Equal).map(describe));
     if let Some(file) = &args.records {
         output::save(file, &counts)?;
@@ -106,7 +108,12 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
     output::write(args.format, counts, io)?;
     if let Some(first) = first {
         let more = if bad > 1 { format!("; {bad} of {all} indices are not equal") } else { String::new() };
-        io.report(&Fault::no(format!("{first}{more}")));
+        let fault = Fault::no(format!("{first}{more}"));
+        io.report(&if closed {
+            fault.hint("no server counts a closed index: open it, and run the same command again")
+        } else {
+            fault
+        });
     }
     Ok(exit)
 }
@@ -124,10 +131,11 @@ fn describe(count: &Count) -> String {
 }
 
 fn job(args: &Args, io: &Io) -> Result<Job, Fault> {
-    let (mut source, mut target) = (None, None);
+    let (mut source, mut target, mut patterns) = (None, None, Vec::new());
     let pairs = if let Some(plan) = &args.plan {
         es_cli::read_plan(plan)?.into_iter().map(|row| (row.index, row.target_index)).collect()
     } else if !args.indices.is_empty() {
+        patterns = Pattern::asked(&args.indices, SystemTime::now())?;
         Vec::new()
     } else if !args.index.is_empty() {
         if args.target_index.len() > args.index.len()
@@ -164,13 +172,12 @@ fn job(args: &Args, io: &Io) -> Result<Job, Fault> {
         }
         pairs
     };
-    Ok(Job { pairs, source, target })
+    Ok(Job { pairs, patterns, source, target })
 }
 
 /// The source's indices that `--indices` means.
-fn matching(lists: &[String], source: &Side<'_>) -> Result<Vec<(String, String)>, Fault> {
-    let patterns: Vec<Pattern> = lists.iter().flat_map(|l| Pattern::list(l)).collect();
-    let (chosen, missing) = source.indices().resolve(&patterns, |info| !info.hidden);
+fn matching(patterns: &[Pattern], source: &Side<'_>) -> Result<Vec<(String, String)>, Fault> {
+    let (chosen, missing) = source.indices().resolve(patterns, |info| !info.hidden);
     if chosen.is_empty() && missing.is_empty() {
         return Err(Fault::no("no index of the source fits --indices"));
     }

@@ -210,13 +210,31 @@ fn counts_that_meet_at_the_second_look_are_equal() {
 }
 
 #[test]
+fn indices_are_read_as_es_snapshot_reads_them() {
+    let list = format!("# two of them\n{A}, {B}\n\n-{B}\n");
+    let (source, target) = pair();
+    for stub in [&source, &target] {
+        refresh(stub, A);
+        count(stub, A, 5);
+    }
+    let output = compare(&source, &target).args(["--indices", "@-"]).stdin(list).run();
+    output.exit(0).stderr("");
+    assert_eq!(verdict(&output), json!(["equal", 5, 5]));
+    compare(&source, &target).args(["--indices", "<a-{tomorrow}>"]).run().exit(2).stdout("");
+    drop((source, target));
+}
+
+#[test]
 fn a_closed_index_is_closed_and_never_counted_as_nothing() {
     let (source, target) = pair();
     let target_name = B;
     refresh(&target, target_name);
     count(&target, target_name, 3);
     let output = compare(&source, &target).args(["--index", "javacafe_closed", "--target-index", target_name]).run();
-    output.exit(1).stderr_contains(format!("{target_name}: closed (no count on the source, 3 on the target)"));
+    output
+        .exit(1)
+        .stderr_contains(format!("{target_name}: closed (no count on the source, 3 on the target)"))
+        .stderr_contains("hint: no server counts a closed index: open it, and run the same command again");
     assert_eq!(verdict(&output), json!(["closed", null, 3]));
     assert_eq!(source.finish().len(), LOOKS, "what is closed is not asked for");
     drop(target);
