@@ -898,43 +898,53 @@ fn rules_that_no_node_satisfies_and_a_target_that_assigns_nothing_are_told() {
 
 #[test]
 fn a_tier_without_a_node_is_told_where_tiers_are_known() {
-    for version in ["elasticsearch-8.19.21", "elasticsearch-9.5.3"] {
-        let source = bed::server(version);
+    for version in ["8.19.21", "9.5.3"] {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let source = bed::server(&format!("elasticsearch-{version}"));
+        let work = tempfile::tempdir().unwrap();
+        let key = "index.routing.allocation.include._tier_preference";
+        let tiers = |wanted: &str| json!({"settings": {key: wanted, "number_of_replicas": 0}});
+        ask(&source, "PUT", "/tier-none", Some(&tiers("data_cold,data_warm")));
+        ask(&source, "PUT", "/tier-one", Some(&tiers("data_cold,data_hot")));
+        put_documents(&source, "tier-none", 3);
         let options = Options {
             settings: vec![("node.roles".into(), "master,data_hot,data_content,ingest".into())],
             ..Options::default()
         };
-        let target = bed::with(version, &format!("preflight-tiers-{version}"), &options);
-        let pair = Pair { source, target, _turn: TURN.lock().unwrap_or_else(PoisonError::into_inner) };
-        let key = "index.routing.allocation.include._tier_preference";
-        let tiers = |wanted: &str| json!({"settings": {key: wanted, "number_of_replicas": 0}});
-        ask(&pair.source, "PUT", "/tier-none?wait_for_active_shards=0", Some(&tiers("data_cold,data_warm")));
-        ask(&pair.source, "PUT", "/tier-one?wait_for_active_shards=0", Some(&tiers("data_cold,data_hot")));
+        let start = |server: &str| {
+            let server = format!("{server}-{version}");
+            bed::with(&server, &format!("preflight-tiers-{server}"), &options)
+        };
         // Without x-pack the rule has no effect: the server puts the shard on a node of another tier.
+        let pair = Pair { source, target: start("elasticsearch"), _turn: turn };
         let output = pair.preflight("--indices 'tier-*'");
         output.exit(0);
         found(&output, "allocation", "ok", "");
         pair.restores_and_is("tier-none", "green");
-        ask(&pair.target, "DELETE", "/tier-none", None);
-        // The same nodes, if they had it.
-        let asked = ask(&pair.target, "GET", "/_nodes/plugins", None);
-        let mut told = json!({"nodes": asked["nodes"]});
-        for node in told["nodes"].as_object_mut().unwrap().values_mut() {
-            node["modules"] = json!([{"name": "x-pack-core", "classname": "org.elasticsearch.xpack.core.XPackPlugin"}]);
-        }
-        let proxy = Proxy::before(&pair.target.url);
-        let behind = Server { url: proxy.url.clone(), ..pair.target.clone() };
-        let look = || preflight("--indices 'tier-*'", &pair.source, &behind);
-        look().exit(0);
-        let before = proxy.requests();
-        let number = before.iter().position(|request| request.path.contains("_nodes/plugins")).expect("the question");
-        proxy.spoil(before.len() + number, Spoil::Answer(200, vec![], told.to_string().into_bytes()));
-        let output = look();
-        assert_eq!(proxy.spoilt(), 1);
+        pair.target.kill();
+        let pair = Pair { target: start("elasticsearch-xpack"), ..pair };
+        let output = pair.preflight("--indices 'tier-*'");
         output.exit(1);
         found(&output, "allocation", "blocker", &format!("tier-none has {key}: data_cold,data_warm"));
         assert_eq!(of(&output, "allocation").len(), 1, "{}", output.out());
+        pair.restores_and_is("tier-none", "red");
+        pair.restores_and_is("tier-one", "green");
+        ask(&pair.target, "DELETE", "/tier-*", None);
+        // What the hint says is enough.
+        let left = "--indices 'tier-*' --ignore-index-setting 'index.routing.allocation.*'";
+        let output = pair.preflight(left);
+        output.exit(0);
+        found(&output, "allocation", "ok", "");
+        let name = format!("tiers-{version}");
+        let whole = format!(
+            "es-migrate --repository {name} --type fs --location {}/{name} {left} --work-dir {}",
+            pair.source.repository_root.display(),
+            work.path().display()
+        );
+        run(&whole, &pair.source, &pair.target).exit(0);
+        assert_eq!(es_tests::count(&pair.target, "tier-none"), Some(3), "{version}");
         ask(&pair.source, "DELETE", "/tier-*", None);
+        pair.target.kill();
     }
 }
 
