@@ -858,6 +858,12 @@ fn rules_that_no_node_satisfies_and_a_target_that_assigns_nothing_are_told() {
             "cluster.routing.allocation.require.room is none on the target",
         ),
         (
+            json!({"cluster.routing.allocation.include._tier": "data_hot"}),
+            "allocation",
+            "blocker",
+            "cluster.routing.allocation.include._tier is data_hot on the target",
+        ),
+        (
             json!({"cluster.routing.allocation.total_shards_per_node": 4}),
             "allocation",
             "blocker",
@@ -881,10 +887,12 @@ fn rules_that_no_node_satisfies_and_a_target_that_assigns_nothing_are_told() {
         }
     }
     // The server agrees: nothing goes where nothing may be.
-    pair.set(&json!({"cluster.routing.allocation.exclude._ip": "127.0.0.*"}));
-    pair.restores_and_is("rule-include", "red");
-    pair.set(&json!({}));
-    ask(&pair.target, "DELETE", "/rule-include", None);
+    for (rule, wanted) in [("exclude._ip", "127.0.0.*"), ("include._tier", "data_hot")] {
+        pair.set(&json!({format!("cluster.routing.allocation.{rule}"): wanted}));
+        pair.restores_and_is("rule-include", "red");
+        pair.set(&json!({}));
+        ask(&pair.target, "DELETE", "/rule-include", None);
+    }
     // A restored primary is a new one.
     pair.set(&json!({"cluster.routing.allocation.enable": "new_primaries"}));
     assert_eq!(pair.restore("rule-include").0, 200);
@@ -907,6 +915,9 @@ fn a_tier_without_a_node_is_told_where_tiers_are_known() {
         ask(&source, "PUT", "/tier-none", Some(&tiers("data_cold,data_warm")));
         ask(&source, "PUT", "/tier-one", Some(&tiers("data_cold,data_hot")));
         put_documents(&source, "tier-none", 3);
+        // A rule by tier itself, as 7.x has them, is taken off by the restore.
+        let rule = json!({"index.routing.allocation.require._tier": "data_cold"});
+        ask(&source, "PUT", "/tier-one/_settings", Some(&rule));
         let options = Options {
             settings: vec![("node.roles".into(), "master,data_hot,data_content,ingest".into())],
             ..Options::default()
