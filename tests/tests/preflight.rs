@@ -389,6 +389,20 @@ fn a_snapshot_of_that_name_is_looked_at_before_anything_is_registered() {
         output.exit(i32::from(level == "blocker"));
         found(&output, "snapshot_name", level, words);
     }
+    // A success that failed somewhere, which no server that is well says.
+    let mut failed = ask(source, "GET", "/_snapshot/pre-named/one", None);
+    failed["snapshots"][0]["shards"]["failed"] = json!(1);
+    let proxy = Proxy::before(&source.url);
+    let behind = Server { url: proxy.url.clone(), ..source.clone() };
+    let look = || preflight("--indices named-a --repository pre-named --snapshot one", &behind, target);
+    look().exit(0);
+    let before = proxy.requests();
+    let number = before.iter().rposition(|request| request.path == "/_snapshot/pre-named/one").expect("the question");
+    proxy.spoil(before.len() + number, Spoil::Answer(200, vec![], failed.to_string().into_bytes()));
+    let output = look();
+    assert_eq!(proxy.spoilt(), 1);
+    output.exit(1);
+    found(&output, "snapshot_name", "blocker", "exists and is SUCCESS, with 1 failed shards");
     run("es-snapshot --repository pre-named --indices 'nothing-*' --snapshot one", source, target)
         .exit(1)
         .stderr_contains("choose another --snapshot name");
@@ -960,7 +974,7 @@ fn a_tier_without_a_node_is_told_where_tiers_are_known() {
 }
 
 #[test]
-fn a_closed_index_goes_along_from_7_on_and_is_open_there_and_cannot_be_counted() {
+fn a_closed_index_goes_along_from_7_2_on_and_is_open_there_and_cannot_be_counted() {
     for version in ["elasticsearch-8.19.21", "opensearch-2.19.6"] {
         let pair = pair(version);
         ask(&pair.source, "PUT", "/shut", Some(&json!({"settings": {"number_of_shards": 2, "number_of_replicas": 0}})));
