@@ -974,6 +974,43 @@ fn a_tier_without_a_node_is_told_where_tiers_are_known() {
 }
 
 #[test]
+fn rules_by_tier_of_7_x_are_told_where_x_pack_obeys_them() {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let options = Options {
+        settings: vec![("node.roles".into(), "master,data_hot,data_content,ingest".into())],
+        ..Options::default()
+    };
+    let target = bed::with("elasticsearch-xpack-7.17.29", "preflight-tiers-7", &options);
+    let pair = Pair { source: bed::server("elasticsearch-7.17.29"), target, _turn: turn };
+    let rules = [
+        ("preference", "include._tier_preference", "data_cold,data_warm", "red"),
+        ("require", "require._tier", "data_hot,data_warm", "red"),
+        ("include", "include._tier", "data_warm", "red"),
+        ("exclude", "exclude._tier", "data_cold,data_hot", "red"),
+        ("required", "require._tier", "data_hot,data_content", "green"),
+        ("included", "include._tier", "data_warm,data_hot", "green"),
+        ("excluded", "exclude._tier", "data_cold,data_warm", "green"),
+    ];
+    for (name, rule, wanted, _) in rules {
+        let settings = json!({format!("index.routing.allocation.{rule}"): wanted, "number_of_replicas": 0});
+        ask(&pair.source, "PUT", &format!("/tier-{name}"), Some(&json!({"settings": settings})));
+    }
+    let output = pair.preflight("--indices 'tier-*'");
+    output.exit(1);
+    for (name, rule, wanted, health) in rules {
+        if health == "red" {
+            let message = format!("tier-{name} has index.routing.allocation.{rule}: {wanted}");
+            found(&output, "allocation", "blocker", &message);
+        }
+        pair.restores_and_is(&format!("tier-{name}"), health);
+    }
+    assert_eq!(of(&output, "allocation").len(), 4, "{}", output.out());
+    pair.preflight("--indices 'tier-*' --rename-pattern '(.+)' --rename-replacement 'other-$1' --ignore-index-setting 'index.routing.allocation.*'").exit(0);
+    ask(&pair.source, "DELETE", "/tier-*", None);
+    pair.target.kill();
+}
+
+#[test]
 fn a_closed_index_goes_along_from_7_2_on_and_is_open_there_and_cannot_be_counted() {
     for version in ["elasticsearch-8.19.21", "opensearch-2.19.6"] {
         let pair = pair(version);

@@ -56,6 +56,7 @@ pub(crate) const SERVERS: &[Entry] = &[
     entry!("elasticsearch", "7.17.29", Elasticsearch7, 512),
     entry!("elasticsearch", "8.19.21", Elasticsearch8, 700),
     entry!("elasticsearch", "9.5.3", Elasticsearch8, 700),
+    entry!("elasticsearch-xpack", "7.17.29", Elasticsearch7, 512),
     entry!("elasticsearch-xpack", "8.19.21", Elasticsearch8, 700),
     entry!("elasticsearch-xpack", "9.5.3", Elasticsearch8, 700),
     entry!("opensearch", "1.3.20", OpenSearch, 512),
@@ -146,6 +147,9 @@ impl Entry {
     pub(crate) fn plugins(&self) -> &'static [&'static str] {
         match self.family {
             Family::ClusterRunner | Family::Elasticsearch8 => &[],
+            Family::Elasticsearch7 if self.name.contains("xpack") => {
+                &["org.elasticsearch.transport.Netty4Plugin", "org.elasticsearch.xpack.core.XPackPlugin"]
+            }
             Family::Elasticsearch7 => &[
                 "org.elasticsearch.transport.Netty4Plugin",
                 "org.elasticsearch.reindex.ReindexPlugin",

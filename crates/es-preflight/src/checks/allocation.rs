@@ -148,22 +148,34 @@ pub(super) fn wildcard(pattern: &str, name: &str) -> bool {
 }
 
 /// Tiers of Elasticsearch's default distribution, from 7.10 on. A shard goes to a node of the first tier of its preference that
-/// has one, and to none if no tier has. Without x-pack the rule has no effect: 8.19.21 and 9.5.3 put such a shard on a node of another tier.
+/// has one, and to none if no tier has; 7.x has rules by tier beside it. Without x-pack the rule has no effect: 8.19.21 and 9.5.3 put such a shard on a node of another tier.
 fn tiers(look: &Look<'_>, index: &str, settings: &Map<String, Value>, nodes: &[&Node], findings: &mut Findings) {
     let version = look.to.version;
     let with_tiers = nodes.iter().any(|node| node.has("x-pack-core", "org.elasticsearch.xpack."));
     if version.opensearch || (version.major, version.minor) < (7, 10) || !with_tiers {
         return;
     }
-    let key = "index.routing.allocation.include._tier_preference";
-    let Some(wanted) = text(settings, key).filter(|wanted| !wanted.is_empty()) else { return };
-    if !wanted.split(',').any(|tier| nodes.iter().any(|node| node.is_of_tier(tier.trim()))) {
-        findings.blocker(
-            "allocation",
-            Some(index),
-            format!("{index} has {key}: {wanted}, and the target has no node of these tiers"),
-            LEAVE,
-        );
+    let preference = [("include", "_tier_preference")];
+    let of_7 = [("require", "_tier"), ("include", "_tier"), ("exclude", "_tier")];
+    for (kind, rule) in preference.into_iter().chain(of_7.into_iter().filter(|_| version.major == 7)) {
+        let key = format!("{INDEX}{kind}.{rule}");
+        let Some(wanted) = text(settings, &key).filter(|wanted| !wanted.is_empty()) else { continue };
+        let fits = |node: &&Node| {
+            let mut of = wanted.split(',').map(|tier| node.is_of_tier(tier.trim()));
+            match kind {
+                "require" => of.all(|is| is),
+                "include" => of.any(|is| is),
+                _ => !of.any(|is| is),
+            }
+        };
+        if !nodes.iter().any(fits) {
+            findings.blocker(
+                "allocation",
+                Some(index),
+                format!("{index} has {key}: {wanted}, and no node of the target fits by its tiers"),
+                LEAVE,
+            );
+        }
     }
 }
 
