@@ -327,7 +327,7 @@ fn a_concurrent_snapshot(server: &Server) -> End {
     ask(server, "PUT", "/_snapshot/theirs/theirs", Some(&json!({"indices": "theirs"})));
     let from = "es-snapshot --repository ours --indices ours";
     let output = sh(server, from);
-    // Up to 7.6 and where one is allowed: later, and nothing was started. Newer servers take several at a time.
+    // Up to 7.8 and where one is allowed: later, and nothing was started. Newer servers take several at a time.
     let busy = output.code() == 75 && output.err().contains("another snapshot is running");
     must_be(busy || output.code() == 0, &format!("exit {}: {}", output.code(), output.err()))?;
     must_be(!busy || server.call("GET", "/_snapshot/ours/ours", None).0 == 404, "75, and it was started")?;

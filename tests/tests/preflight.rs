@@ -389,6 +389,20 @@ fn a_snapshot_of_that_name_is_looked_at_before_anything_is_registered() {
         output.exit(i32::from(level == "blocker"));
         found(&output, "snapshot_name", level, words);
     }
+    // A success that failed somewhere, which no server that is well says.
+    let mut failed = ask(source, "GET", "/_snapshot/pre-named/one", None);
+    failed["snapshots"][0]["shards"]["failed"] = json!(1);
+    let proxy = Proxy::before(&source.url);
+    let behind = Server { url: proxy.url.clone(), ..source.clone() };
+    let look = || preflight("--indices named-a --repository pre-named --snapshot one", &behind, target);
+    look().exit(0);
+    let before = proxy.requests();
+    let number = before.iter().rposition(|request| request.path == "/_snapshot/pre-named/one").expect("the question");
+    proxy.spoil(before.len() + number, Spoil::Answer(200, vec![], failed.to_string().into_bytes()));
+    let output = look();
+    assert_eq!(proxy.spoilt(), 1);
+    output.exit(1);
+    found(&output, "snapshot_name", "blocker", "exists and is SUCCESS, with 1 failed shards");
     run("es-snapshot --repository pre-named --indices 'nothing-*' --snapshot one", source, target)
         .exit(1)
         .stderr_contains("choose another --snapshot name");
@@ -858,6 +872,12 @@ fn rules_that_no_node_satisfies_and_a_target_that_assigns_nothing_are_told() {
             "cluster.routing.allocation.require.room is none on the target",
         ),
         (
+            json!({"cluster.routing.allocation.include._tier": "data_hot"}),
+            "allocation",
+            "blocker",
+            "cluster.routing.allocation.include._tier is data_hot on the target",
+        ),
+        (
             json!({"cluster.routing.allocation.total_shards_per_node": 4}),
             "allocation",
             "blocker",
@@ -881,10 +901,12 @@ fn rules_that_no_node_satisfies_and_a_target_that_assigns_nothing_are_told() {
         }
     }
     // The server agrees: nothing goes where nothing may be.
-    pair.set(&json!({"cluster.routing.allocation.exclude._ip": "127.0.0.*"}));
-    pair.restores_and_is("rule-include", "red");
-    pair.set(&json!({}));
-    ask(&pair.target, "DELETE", "/rule-include", None);
+    for (rule, wanted) in [("exclude._ip", "127.0.0.*"), ("include._tier", "data_hot")] {
+        pair.set(&json!({format!("cluster.routing.allocation.{rule}"): wanted}));
+        pair.restores_and_is("rule-include", "red");
+        pair.set(&json!({}));
+        ask(&pair.target, "DELETE", "/rule-include", None);
+    }
     // A restored primary is a new one.
     pair.set(&json!({"cluster.routing.allocation.enable": "new_primaries"}));
     assert_eq!(pair.restore("rule-include").0, 200);
@@ -898,48 +920,98 @@ fn rules_that_no_node_satisfies_and_a_target_that_assigns_nothing_are_told() {
 
 #[test]
 fn a_tier_without_a_node_is_told_where_tiers_are_known() {
-    for version in ["elasticsearch-8.19.21", "elasticsearch-9.5.3"] {
-        let source = bed::server(version);
+    for version in ["8.19.21", "9.5.3"] {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let source = bed::server(&format!("elasticsearch-{version}"));
+        let work = tempfile::tempdir().unwrap();
+        let key = "index.routing.allocation.include._tier_preference";
+        let tiers = |wanted: &str| json!({"settings": {key: wanted, "number_of_replicas": 0}});
+        ask(&source, "PUT", "/tier-none", Some(&tiers("data_cold,data_warm")));
+        ask(&source, "PUT", "/tier-one", Some(&tiers("data_cold,data_hot")));
+        put_documents(&source, "tier-none", 3);
+        // A rule by tier itself, as 7.x has them, is taken off by the restore.
+        let rule = json!({"index.routing.allocation.require._tier": "data_cold"});
+        ask(&source, "PUT", "/tier-one/_settings", Some(&rule));
         let options = Options {
             settings: vec![("node.roles".into(), "master,data_hot,data_content,ingest".into())],
             ..Options::default()
         };
-        let target = bed::with(version, &format!("preflight-tiers-{version}"), &options);
-        let pair = Pair { source, target, _turn: TURN.lock().unwrap_or_else(PoisonError::into_inner) };
-        let key = "index.routing.allocation.include._tier_preference";
-        let tiers = |wanted: &str| json!({"settings": {key: wanted, "number_of_replicas": 0}});
-        ask(&pair.source, "PUT", "/tier-none?wait_for_active_shards=0", Some(&tiers("data_cold,data_warm")));
-        ask(&pair.source, "PUT", "/tier-one?wait_for_active_shards=0", Some(&tiers("data_cold,data_hot")));
+        let start = |server: &str| {
+            let server = format!("{server}-{version}");
+            bed::with(&server, &format!("preflight-tiers-{server}"), &options)
+        };
         // Without x-pack the rule has no effect: the server puts the shard on a node of another tier.
+        let pair = Pair { source, target: start("elasticsearch"), _turn: turn };
         let output = pair.preflight("--indices 'tier-*'");
         output.exit(0);
         found(&output, "allocation", "ok", "");
         pair.restores_and_is("tier-none", "green");
-        ask(&pair.target, "DELETE", "/tier-none", None);
-        // The same nodes, if they had it.
-        let asked = ask(&pair.target, "GET", "/_nodes/plugins", None);
-        let mut told = json!({"nodes": asked["nodes"]});
-        for node in told["nodes"].as_object_mut().unwrap().values_mut() {
-            node["modules"] = json!([{"name": "x-pack-core", "classname": "org.elasticsearch.xpack.core.XPackPlugin"}]);
-        }
-        let proxy = Proxy::before(&pair.target.url);
-        let behind = Server { url: proxy.url.clone(), ..pair.target.clone() };
-        let look = || preflight("--indices 'tier-*'", &pair.source, &behind);
-        look().exit(0);
-        let before = proxy.requests();
-        let number = before.iter().position(|request| request.path.contains("_nodes/plugins")).expect("the question");
-        proxy.spoil(before.len() + number, Spoil::Answer(200, vec![], told.to_string().into_bytes()));
-        let output = look();
-        assert_eq!(proxy.spoilt(), 1);
+        pair.target.kill();
+        let pair = Pair { target: start("elasticsearch-xpack"), ..pair };
+        let output = pair.preflight("--indices 'tier-*'");
         output.exit(1);
         found(&output, "allocation", "blocker", &format!("tier-none has {key}: data_cold,data_warm"));
         assert_eq!(of(&output, "allocation").len(), 1, "{}", output.out());
+        pair.restores_and_is("tier-none", "red");
+        pair.restores_and_is("tier-one", "green");
+        ask(&pair.target, "DELETE", "/tier-*", None);
+        // What the hint says is enough.
+        let left = "--indices 'tier-*' --ignore-index-setting 'index.routing.allocation.*'";
+        let output = pair.preflight(left);
+        output.exit(0);
+        found(&output, "allocation", "ok", "");
+        let name = format!("tiers-{version}");
+        let whole = format!(
+            "es-migrate --repository {name} --type fs --location {}/{name} {left} --work-dir {}",
+            pair.source.repository_root.display(),
+            work.path().display()
+        );
+        run(&whole, &pair.source, &pair.target).exit(0);
+        assert_eq!(es_tests::count(&pair.target, "tier-none"), Some(3), "{version}");
         ask(&pair.source, "DELETE", "/tier-*", None);
+        pair.target.kill();
     }
 }
 
 #[test]
-fn a_closed_index_goes_along_from_7_on_and_is_open_there_and_cannot_be_counted() {
+fn rules_by_tier_of_7_x_are_told_where_x_pack_obeys_them() {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let options = Options {
+        settings: vec![("node.roles".into(), "master,data_hot,data_content,ingest".into())],
+        ..Options::default()
+    };
+    let target = bed::with("elasticsearch-xpack-7.17.29", "preflight-tiers-7", &options);
+    let pair = Pair { source: bed::server("elasticsearch-7.17.29"), target, _turn: turn };
+    let rules = [
+        ("preference", "include._tier_preference", "data_cold,data_warm", "red"),
+        ("require", "require._tier", "data_hot,data_warm", "red"),
+        ("include", "include._tier", "data_warm", "red"),
+        ("exclude", "exclude._tier", "data_cold,data_hot", "red"),
+        ("required", "require._tier", "data_hot,data_content", "green"),
+        ("included", "include._tier", "data_warm,data_hot", "green"),
+        ("excluded", "exclude._tier", "data_cold,data_warm", "green"),
+    ];
+    for (name, rule, wanted, _) in rules {
+        let settings = json!({format!("index.routing.allocation.{rule}"): wanted, "number_of_replicas": 0});
+        ask(&pair.source, "PUT", &format!("/tier-{name}"), Some(&json!({"settings": settings})));
+    }
+    let output = pair.preflight("--indices 'tier-*'");
+    output.exit(1);
+    for (name, rule, wanted, health) in rules {
+        if health == "red" {
+            let message = format!("tier-{name} has index.routing.allocation.{rule}: {wanted}");
+            found(&output, "allocation", "blocker", &message);
+        }
+        pair.restores_and_is(&format!("tier-{name}"), health);
+    }
+    assert_eq!(of(&output, "allocation").len(), 4, "{}", output.out());
+    pair.preflight("--indices 'tier-*' --rename-pattern '(.+)' --rename-replacement 'other-$1' --ignore-index-setting 'index.routing.allocation.*'").exit(0);
+    ask(&pair.source, "DELETE", "/tier-*", None);
+    pair.target.kill();
+}
+
+#[test]
+fn a_closed_index_goes_along_from_7_2_on_and_is_open_there_and_cannot_be_counted() {
     for version in ["elasticsearch-8.19.21", "opensearch-2.19.6"] {
         let pair = pair(version);
         ask(&pair.source, "PUT", "/shut", Some(&json!({"settings": {"number_of_shards": 2, "number_of_replicas": 0}})));

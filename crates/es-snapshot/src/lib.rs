@@ -60,7 +60,7 @@ pub struct Args {
     #[arg(long, value_name = "KEY=VALUE", value_parser = es_cli::key_value)]
     metadata: Vec<(String, String)>,
 
-    /// Wait this long for another running snapshot to end (servers up to 7.6 run one at a time)
+    /// Wait this long for another running snapshot to end (servers up to 7.8 run one at a time)
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = es_cli::duration)]
     wait_for_running: Duration,
 

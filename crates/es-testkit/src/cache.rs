@@ -23,7 +23,7 @@ pub(crate) struct Prepared {
     pub(crate) jdk: Jdk,
     /// Jars of the class path.
     pub(crate) jars: PathBuf,
-    /// Jars of the HTTP module (8.x and 9.x), else empty.
+    /// Jars of the modules (8.x and 9.x), else empty.
     pub(crate) modules: PathBuf,
     /// The compiled launcher.
     pub(crate) launcher: PathBuf,

@@ -56,6 +56,9 @@ pub(crate) const SERVERS: &[Entry] = &[
     entry!("elasticsearch", "7.17.29", Elasticsearch7, 512),
     entry!("elasticsearch", "8.19.21", Elasticsearch8, 700),
     entry!("elasticsearch", "9.5.3", Elasticsearch8, 700),
+    entry!("elasticsearch-xpack", "7.17.29", Elasticsearch7, 512),
+    entry!("elasticsearch-xpack", "8.19.21", Elasticsearch8, 700),
+    entry!("elasticsearch-xpack", "9.5.3", Elasticsearch8, 700),
     entry!("opensearch", "1.3.20", OpenSearch, 512),
     // The one version that has the Zstandard codecs itself: before it there are none, after it they are a plugin's.
     entry!("opensearch", "2.9.0", OpenSearch, 512),
@@ -126,10 +129,12 @@ impl Entry {
         }
     }
 
-    /// Whether a jar belongs to the HTTP module of 8.x and 9.x, and so must stay off the class path.
+    /// Whether a jar belongs to a module of 8.x and 9.x, and so must stay off the class path.
     pub(crate) fn is_module_jar(&self, jar: &str) -> bool {
         self.family == Family::Elasticsearch8
-            && ["netty-", "transport-netty4-", "elasticsearch-ssl-config-"].iter().any(|prefix| jar.starts_with(prefix))
+            && ["netty-", "transport-netty4-", "elasticsearch-ssl-config-", "x-pack-core-"]
+                .iter()
+                .any(|prefix| jar.starts_with(prefix))
     }
 
     /// User and password of who may do everything, on a server that asks for them.
@@ -142,6 +147,9 @@ impl Entry {
     pub(crate) fn plugins(&self) -> &'static [&'static str] {
         match self.family {
             Family::ClusterRunner | Family::Elasticsearch8 => &[],
+            Family::Elasticsearch7 if self.name.contains("xpack") => {
+                &["org.elasticsearch.transport.Netty4Plugin", "org.elasticsearch.xpack.core.XPackPlugin"]
+            }
             Family::Elasticsearch7 => &[
                 "org.elasticsearch.transport.Netty4Plugin",
                 "org.elasticsearch.reindex.ReindexPlugin",

@@ -4,6 +4,7 @@ import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -31,7 +32,7 @@ final class ElasticsearchNode8 {
     Path config = Files.createDirectories(home.resolve("config"));
     Path plugins = Files.createDirectories(home.resolve("plugins"));
     Path modules = Files.createDirectories(home.resolve("modules"));
-    transport(bed.path("module_jars"), Files.createDirectories(modules.resolve("transport-netty4")));
+    published(bed.path("module_jars"), modules);
     restRoot(bed.path("rest_root"), Files.createDirectories(modules.resolve("rest-root")));
 
     Settings.Builder settings = Settings.builder();
@@ -44,19 +45,39 @@ final class ElasticsearchNode8 {
     bed.holdUntilStopped(node);
   }
 
-  /** The descriptor in the jar names a Java module, but on a class path there are no named modules. */
-  private static void transport(Path jars, Path module) throws Exception {
+  /**
+   * A module for each jar that has a descriptor, with all jars that have none. The descriptor names a Java module, but
+   * on a class path there are no named modules.
+   */
+  private static void published(Path jars, Path modules) throws Exception {
+    List<Path> libraries = new ArrayList<>();
+    List<Path> homes = new ArrayList<>();
     for (Path jar : list(jars)) {
-      String name = jar.getFileName().toString();
-      Files.copy(jar, module.resolve(name), StandardCopyOption.REPLACE_EXISTING);
-      if (name.startsWith("transport-netty4-")) {
-        try (FileSystem zip = FileSystems.newFileSystem(jar)) {
-          List<String> lines = Files.readAllLines(zip.getPath("META-INF/es-plugins/transport-netty4", DESCRIPTOR));
+      try (FileSystem zip = FileSystems.newFileSystem(jar)) {
+        Path described = zip.getPath("META-INF/es-plugins");
+        if (Files.notExists(described)) {
+          libraries.add(jar);
+          continue;
+        }
+        for (Path plugin : list(described)) {
+          Path module = Files.createDirectories(modules.resolve(plugin.getFileName().toString()));
+          List<String> lines = Files.readAllLines(plugin.resolve(DESCRIPTOR));
           lines.removeIf(line -> line.startsWith("modulename"));
           Files.write(module.resolve(DESCRIPTOR), lines);
+          copy(jar, module);
+          homes.add(module);
         }
       }
     }
+    for (Path module : homes) {
+      for (Path library : libraries) {
+        copy(library, module);
+      }
+    }
+  }
+
+  private static void copy(Path file, Path directory) throws Exception {
+    Files.copy(file, directory.resolve(file.getFileName().toString()), StandardCopyOption.REPLACE_EXISTING);
   }
 
   /** GET / is served by a module that is not published; the bed compiled a stand-in, which is packed here. */

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{Look, copies, replicas, text};
 use crate::finding::Findings;
 use crate::side::Node;
+use crate::version::Version;
 
 const CLUSTER: &str = "cluster.routing.allocation.";
 const INDEX: &str = "index.routing.allocation.";
@@ -23,7 +24,7 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Faul
     let of_cluster = look.to.settings_below(CLUSTER, findings)?;
     let Some(nodes) = look.to.nodes(findings)? else { return Ok(()) };
     let mut nodes: Vec<&Node> = nodes.iter().filter(|node| node.holds_data()).collect();
-    let of_cluster = rules(&of_cluster, CLUSTER);
+    let of_cluster = rules(&of_cluster, CLUSTER, look.to.version);
     if nodes.iter().any(|node| fits(&of_cluster, node)) {
         nodes.retain(|node| fits(&of_cluster, node));
     } else {
@@ -40,7 +41,7 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Faul
     }
     room(look, nodes.len(), findings)?;
     for (index, settings) in look.indices() {
-        let rules = rules(settings, INDEX);
+        let rules = rules(settings, INDEX, look.to.version);
         if !nodes.iter().any(|node| fits(&rules, node)) {
             for (kind, attribute, wanted) in rules {
                 findings.blocker(
@@ -112,10 +113,15 @@ fn waits(index: &str, settings: &Map<String, Value>, findings: &mut Findings) {
 type Rule<'r> = (&'r str, &'r str, &'r str);
 
 /// Rules of where shards may be, of an index or of the cluster, each by name of node, host, address, or an attribute.
-fn rules<'r>(settings: &'r Map<String, Value>, prefix: &str) -> Vec<Rule<'r>> {
+///
+/// A restore takes `_tier` off an index. On the cluster it is an attribute as any other to Elasticsearch 8.0 and later; before, and
+/// in OpenSearch, what begins so is none.
+fn rules<'r>(settings: &'r Map<String, Value>, prefix: &str, version: Version) -> Vec<Rule<'r>> {
+    let stays = prefix == CLUSTER && !version.opensearch && version.major >= 8;
+    let tiers = if stays { "_tier_preference" } else { "_tier" };
     let rules = settings.iter().filter_map(|(key, value)| {
         let (kind, attribute) = key.strip_prefix(prefix)?.split_once('.')?;
-        let known = ["require", "include", "exclude"].contains(&kind) && !attribute.starts_with("_tier");
+        let known = ["require", "include", "exclude"].contains(&kind) && !attribute.starts_with(tiers);
         // An empty rule is one that was taken off.
         Some((kind, attribute, value.as_str().filter(|wanted| known && !wanted.is_empty())?))
     });
@@ -142,22 +148,34 @@ pub(super) fn wildcard(pattern: &str, name: &str) -> bool {
 }
 
 /// Tiers of Elasticsearch's default distribution, from 7.10 on. A shard goes to a node of the first tier of its preference that
-/// has one, and to none if no tier has. Without x-pack the rule has no effect: 8.19.21 and 9.5.3 put such a shard on a node of another tier.
+/// has one, and to none if no tier has; 7.x has rules by tier beside it. Without x-pack the rule has no effect: 8.19.21 and 9.5.3 put such a shard on a node of another tier.
 fn tiers(look: &Look<'_>, index: &str, settings: &Map<String, Value>, nodes: &[&Node], findings: &mut Findings) {
     let version = look.to.version;
     let with_tiers = nodes.iter().any(|node| node.has("x-pack-core", "org.elasticsearch.xpack."));
     if version.opensearch || (version.major, version.minor) < (7, 10) || !with_tiers {
         return;
     }
-    let key = "index.routing.allocation.include._tier_preference";
-    let Some(wanted) = text(settings, key).filter(|wanted| !wanted.is_empty()) else { return };
-    if !wanted.split(',').any(|tier| nodes.iter().any(|node| node.is_of_tier(tier.trim()))) {
-        findings.blocker(
-            "allocation",
-            Some(index),
-            format!("{index} has {key}: {wanted}, and the target has no node of these tiers"),
-            LEAVE,
-        );
+    let preference = [("include", "_tier_preference")];
+    let of_7 = [("require", "_tier"), ("include", "_tier"), ("exclude", "_tier")];
+    for (kind, rule) in preference.into_iter().chain(of_7.into_iter().filter(|_| version.major == 7)) {
+        let key = format!("{INDEX}{kind}.{rule}");
+        let Some(wanted) = text(settings, &key).filter(|wanted| !wanted.is_empty()) else { continue };
+        let fits = |node: &&Node| {
+            let mut of = wanted.split(',').map(|tier| node.is_of_tier(tier.trim()));
+            match kind {
+                "require" => of.all(|is| is),
+                "include" => of.any(|is| is),
+                _ => !of.any(|is| is),
+            }
+        };
+        if !nodes.iter().any(fits) {
+            findings.blocker(
+                "allocation",
+                Some(index),
+                format!("{index} has {key}: {wanted}, and no node of the target fits by its tiers"),
+                LEAVE,
+            );
+        }
     }
 }
 
