@@ -86,7 +86,7 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
     }
     let from = Side::new(&source, !args.no_refresh)?;
     let to = Side::new(&target, !args.no_refresh)?;
-    let pairs = if args.indices.is_empty() { job.pairs } else { matching(&job.patterns, &from)? };
+    let pairs = if job.patterns.is_empty() { job.pairs } else { matching(&job.patterns, &from)? };
     let here = source.identity()?.cluster_uuid == target.identity()?.cluster_uuid;
     if let Some((name, _)) = pairs.iter().find(|(index, target_index)| here && index == target_index) {
         return Err(Fault::usage(format!(

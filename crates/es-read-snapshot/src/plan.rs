@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use es_cli::{Exit, Fault, Io};
 use es_lucene::Mapping;
-use es_repository::{IndexEntry, IndexMetadata, Repository, SnapshotEntry, SnapshotInfo, Verdict};
+use es_repository::{IndexEntry, IndexMetadata, OPENSEARCH, Repository, SnapshotEntry, SnapshotInfo, Verdict};
 
 use crate::{Args, Format, Op, fault};
 
@@ -215,8 +215,6 @@ fn bulk(metadata: &IndexMetadata, info: &SnapshotInfo, args: &Args) -> (Op, Stri
 
 /// Whether Elasticsearch before this major version wrote the snapshot. OpenSearch 1.x is a 7.x, later ones are an 8.x.
 pub(crate) fn written_before(info: &SnapshotInfo, snapshot: &SnapshotEntry, major: i64) -> bool {
-    /// The bit that tells OpenSearch's numbers from Elasticsearch's.
-    const OPENSEARCH: i64 = 0x0800_0000;
     let own = match info.version_id {
         Some(id) if id & OPENSEARCH != 0 => ((id ^ OPENSEARCH) / 1_000_000).min(2) + 6,
         Some(id) => id / 1_000_000,

@@ -4,6 +4,7 @@ use es_lucene::Mapping;
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
+use crate::snapshot_info::OPENSEARCH;
 use crate::tree::{Tree, from_slice};
 
 /// Metadata of one index.
@@ -74,7 +75,7 @@ impl IndexMetadata {
     /// Whether the index was created by OpenSearch, which marks its numbers with a bit.
     #[must_use]
     pub fn is_opensearch(&self) -> bool {
-        self.version_created().is_some_and(|version| version & 0x0800_0000 != 0)
+        self.version_created().is_some_and(|version| version & OPENSEARCH.cast_unsigned() != 0)
     }
 
     /// Whether `index-N` means this by an identifier: the index's own uuid, that of its history, and how often settings, mappings

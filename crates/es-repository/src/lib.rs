@@ -24,4 +24,4 @@ pub use repository::{Options, Repository};
 pub use repository_data::{IndexEntry, RepositoryData, SnapshotEntry};
 pub use secrets::without_secrets;
 pub use shard_files::ShardFiles;
-pub use snapshot_info::{ShardFailure, SnapshotInfo};
+pub use snapshot_info::{OPENSEARCH, ShardFailure, SnapshotInfo};

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::snapshot_info::OPENSEARCH;
 use crate::tree::{Tree, damaged};
 
 /// The repository format this reader knows; servers raise `min_version` when they change it.
@@ -48,8 +49,6 @@ pub struct SnapshotEntry {
 impl SnapshotEntry {
     /// Whether this can be the version of a snapshot whose own record gives it this number.
     pub(crate) fn may_have_version(&self, id: i64) -> bool {
-        /// The bit that tells OpenSearch's numbers from Elasticsearch's.
-        const OPENSEARCH: i64 = 0x0800_0000;
         if let Some(number) = self.index_version {
             return number == id;
         }

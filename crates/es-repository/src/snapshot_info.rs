@@ -6,6 +6,9 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::tree::{Tree, from_slice};
 
+/// The bit that tells OpenSearch's numbers of versions from Elasticsearch's.
+pub const OPENSEARCH: i64 = 0x0800_0000;
+
 /// One snapshot.
 #[derive(Debug, Clone, Deserialize)]
 pub struct SnapshotInfo {

@@ -148,7 +148,8 @@ pub(super) fn wildcard(pattern: &str, name: &str) -> bool {
 }
 
 /// Tiers of Elasticsearch's default distribution, from 7.10 on. A shard goes to a node of the first tier of its preference that
-/// has one, and to none if no tier has; 7.x has rules by tier beside it. Without x-pack the rule has no effect: 8.19.21 and 9.5.3 put such a shard on a node of another tier.
+/// has one, and to none if no tier has; 7.x has rules by tier beside it. Without x-pack the rule has no effect:
+/// 8.19.21 and 9.5.3 put such a shard on a node of another tier.
 fn tiers(look: &Look<'_>, index: &str, settings: &Map<String, Value>, nodes: &[&Node], findings: &mut Findings) {
     let version = look.to.version;
     let with_tiers = nodes.iter().any(|node| node.has("x-pack-core", "org.elasticsearch.xpack."));
@@ -192,7 +193,7 @@ fn room(look: &Look<'_>, nodes: usize, findings: &mut Findings) -> Result<(), Fa
     let left = limit.saturating_mul(u64::try_from(nodes).unwrap_or_default()).saturating_sub(there);
     let (mut primaries, mut whole) = (0u64, 0u64);
     for (index, settings) in look.indices() {
-        if look.target_of(index).is_some_and(|target| look.to.indices.get(target).is_some()) {
+        if look.is_there(index) {
             continue;
         }
         let shards = text(settings, "index.number_of_shards").and_then(|text| text.parse().ok()).unwrap_or(1);

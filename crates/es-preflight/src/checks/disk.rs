@@ -160,7 +160,7 @@ fn shards(look: &Look<'_>, nodes: usize, findings: &mut Findings) -> Result<Opti
                 continue;
             };
             // What is there already, and no obstacle, needs no more room.
-            if look.target_of(index).is_some_and(|target| look.to.indices.get(target).is_some()) {
+            if look.is_there(index) {
                 continue;
             }
             let count = number(&row["pri"]).unwrap_or(1).clamp(1, MOST_SHARDS);

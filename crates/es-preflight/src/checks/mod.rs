@@ -87,6 +87,11 @@ impl<'a> Look<'a> {
     fn target_of(&self, index: &str) -> Option<&str> {
         self.targets.get(index).copied()
     }
+
+    /// Whether the target has an index of the name that this one will have: it takes no more room.
+    fn is_there(&self, index: &str) -> bool {
+        self.target_of(index).is_some_and(|target| self.to.indices.get(target).is_some())
+    }
 }
 
 /// All checks, in the order in which they matter.

@@ -35,7 +35,7 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Findings) -> Result<(), Faul
     for (index, _) in look.indices().filter(|(index, _)| !(ignores_dots && index.starts_with('.'))) {
         let Some(info) = look.from.indices.get(index) else { continue };
         // One that is closed on the source is open when it is restored.
-        if look.target_of(index).is_some_and(|target| to.indices.get(target).is_some()) {
+        if look.is_there(index) {
             continue;
         }
         let shards = info.settings.number_of_shards.unwrap_or(1);
