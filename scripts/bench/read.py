@@ -172,7 +172,8 @@ def measured(reading, arguments):
 
     ways = {("fetched", ONE, 1): lambda: reading.only_fetched(one)}
     for index in (INDEX, ONE):
-        ways["S3", index, S3_JOBS] = lambda index=index: reading.read(reading.s3, index, S3_JOBS)
+        for jobs in (1, S3_JOBS):
+            ways["S3", index, jobs] = lambda index=index, jobs=jobs: reading.read(reading.s3, index, jobs)
         ways["discarded", index, 1] = lambda index=index: reading.read(reading.files, index, 1, output="/dev/null")
         ways["only, discarded", index, 1] = lambda index=index: reading.only_decompressed(index, 1, "/dev/null")
         for jobs in CORES:
@@ -212,6 +213,8 @@ def measured(reading, arguments):
         row("es-read-snapshot from S3 to a file", ("S3", INDEX, S3_JOBS), f"{wall['S3', INDEX, S3_JOBS] / ours:.2f}x of files"),
         row("the one segment from S3 to a file", ("S3", ONE, S3_JOBS), f"{wall['S3', ONE, S3_JOBS] / wall['read', ONE, 2]:.2f}x of files, "
             f"{wall['S3', ONE, S3_JOBS] / wall['fetched', ONE, 1]:.2f}x of only fetching"),
+        row("5 shards from S3 to a file, --jobs 1", ("S3", INDEX, 1), f"{beside(('S3', INDEX, 1), 'read')} of files with one job"),
+        row("the one segment from S3 to a file, --jobs 1", ("S3", ONE, 1), f"{beside(('S3', ONE, 1), 'read')} of files with one job"),
         row("its object, the same ranges only fetched by curl", ("fetched", ONE, 1), ""),
     ]
     for index, name in ((INDEX, "5 shards"), (ONE, "one segment")):

@@ -296,6 +296,7 @@ fn options(args: &Args) -> Result<Options, Fault> {
         path_style: args.path_style,
         anonymous: args.anonymous,
         credentials: None,
+        ca_bundle: None,
     };
     if args.scheme().as_deref() == Some("s3") && !args.anonymous {
         let source = CredentialSource::new(args.profile.clone(), args.role_arn.clone()).near(args.region.clone());
@@ -309,6 +310,7 @@ fn options(args: &Args) -> Result<Options, Fault> {
             let token = credentials.session_token().map(str::to_owned);
             Ok((credentials.access_key_id().to_owned(), credentials.secret_access_key().to_owned(), token))
         })));
+        object.ca_bundle = es_aws::ca_bundle()?.map(|(_, pem)| pem);
     }
     Ok(Options { object, generation: args.generation })
 }

@@ -7,31 +7,43 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::thread;
 
 use es_testkit::golden;
+use es_testkit::tls::Secure;
 
 /// Serves the files below `root`, whole or in ranges, and says where.
 fn serve(root: PathBuf) -> String {
     serve_at_most(root, usize::MAX)
 }
 
-/// The same, by a server that sends no more than so much of a range.
+/// The same, by a server that says and sends no more than so much of a range.
 fn serve_at_most(root: PathBuf, limit: usize) -> String {
+    serve_with(root, move |from, to| (to.min(from.saturating_add(limit)), to))
+}
+
+/// The same, by a server that for a range says the first end and sends up to the second of these, if that is before.
+fn serve_with(root: PathBuf, ends: impl Fn(usize, usize) -> (usize, usize) + Clone + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for connection in listener.incoming() {
-            let root = root.clone();
+            let (root, ends) = (root.clone(), ends.clone());
             // A client that goes away in the middle is its own affair.
-            thread::spawn(move || answer(&root, connection.unwrap(), limit).unwrap_or(()));
+            thread::spawn(move || answer(&root, connection.unwrap(), ends).unwrap_or(()));
         }
     });
     url
 }
 
-fn answer(root: &Path, mut connection: TcpStream, limit: usize) -> std::io::Result<()> {
+fn answer(
+    root: &Path,
+    mut connection: TcpStream,
+    ends: impl Fn(usize, usize) -> (usize, usize),
+) -> std::io::Result<()> {
     let mut lines = BufReader::new(connection.try_clone()?).lines();
     let request = lines.next().unwrap()?;
     let name = request.split(' ').nth(1).unwrap().trim_start_matches('/').to_owned();
@@ -52,18 +64,18 @@ fn answer(root: &Path, mut connection: TcpStream, limit: usize) -> std::io::Resu
         return connection
             .write_all(b"HTTP/1.1 416 Range Not Satisfiable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     }
-    let (status, from, to) = match range {
-        Some((from, to)) => ("206 Partial Content", from, (to + 1).min(bytes.len()).min(from.saturating_add(limit))),
-        None => ("200 OK", 0, bytes.len()),
+    let (status, from, (to, sent)) = match range {
+        Some((from, to)) => ("206 Partial Content", from, ends(from, (to + 1).min(bytes.len()))),
+        None => ("200 OK", 0, (bytes.len(), bytes.len())),
     };
     let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-length: {}\r\ncontent-range: bytes {from}-{}/{}\r\nlast-modified: Mon, 01 Jan 2018 00:00:00 GMT\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\ncontent-range: bytes {from}-{}/{}\r\netag: \"1\"\r\nlast-modified: Mon, 01 Jan 2018 00:00:00 GMT\r\nconnection: close\r\n\r\n",
         to - from,
         to.saturating_sub(1),
         bytes.len()
     );
     connection.write_all(head.as_bytes())?;
-    connection.write_all(&bytes[from..to])
+    connection.write_all(&bytes[from..to.min(sent)])
 }
 
 fn golden(server: &str) -> PathBuf {
@@ -202,6 +214,62 @@ fn what_a_store_refuses_for_good_is_not_tried_again() {
         // Encoded once.
         assert!(asked[0].starts_with("GET /bucket/a%20b/index.latest "), "{asked:?}");
     }
+}
+
+#[test]
+fn what_breaks_off_is_asked_for_from_there_on() {
+    let arguments = ["--snapshot", "two", "--quiet"];
+    let of = golden("elasticsearch-5.5.2");
+    let files = read(&format!("file://{}", of.canonicalize().unwrap().display()), &arguments);
+    let breaks = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&breaks);
+    // One answer in three ends in its middle.
+    let url = serve_with(of, move |from, to| {
+        let half = from + (to - from).div_ceil(2);
+        if half < to && counted.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) { (to, half) } else { (to, to) }
+    });
+    let over_http = read(&url, &arguments);
+    assert_eq!(over_http.status.code(), Some(0), "{}", String::from_utf8_lossy(&over_http.stderr));
+    assert_eq!(sorted(&over_http.stdout), sorted(&files.stdout));
+    assert!(breaks.load(Ordering::Relaxed) > 10, "{breaks:?}");
+}
+
+#[test]
+fn a_redirect_is_not_followed_and_names_where_it_leads() {
+    let (address, requests) = answers("302 Found\r\nlocation: http://127.0.0.1:1/there?sig=canary", "");
+    let output = read(&format!("http://me:canary@{address}/r"), &["--list", "snapshots"]);
+    refuses(&output, 3, "a redirect to http://127.0.0.1:1/there");
+    assert_eq!(requests.try_iter().count(), 1);
+}
+
+#[test]
+fn an_answer_that_is_compressed_is_not_taken_for_the_blob() {
+    let (address, requests) = answers("200 OK\r\ncontent-encoding: gzip", "x");
+    let output = read(&format!("http://{address}/r"), &["--list", "snapshots"]);
+    refuses(&output, 3, "Content-Length Header missing");
+    let asked: Vec<String> = requests.try_iter().collect();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(!asked[0].contains("gzip"), "{asked:?}");
+}
+
+#[test]
+fn a_store_over_tls_is_asked_with_the_authority_of_aws_ca_bundle_and_no_other() {
+    let secure = Secure::start(|_| String::new());
+    let list = |bundle: Option<&Path>| {
+        Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
+            .env_clear()
+            .envs([("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "canary")])
+            .envs(bundle.map(|bundle| ("AWS_CA_BUNDLE", bundle)))
+            .args(["--repository", "s3://bucket", "--region", "eu-central-1", "--path-style", "--list", "snapshots"])
+            .args(["--endpoint", &secure.url])
+            .output()
+            .unwrap()
+    };
+    refuses(&list(None), 3, "certificate");
+    assert!(secure.heard().is_empty());
+    refuses(&list(Some(Path::new("/dev/null"))), 2, "AWS_CA_BUNDLE: /dev/null: no certificate in it");
+    refuses(&list(Some(&secure.authority)), 3, "index.latest");
+    assert!(!secure.heard().is_empty());
 }
 
 #[test]

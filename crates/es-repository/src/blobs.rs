@@ -138,7 +138,7 @@ impl Blobs {
                 file.seek(SeekFrom::Start(offset))?;
                 Ok(Box::new(file.take(length)))
             }
-            Backend::Objects(objects) => Ok(objects.stream(name, offset, length)),
+            Backend::Objects(objects) => objects.stream(name, offset, length),
         }
     }
 }

@@ -9,8 +9,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential};
 use object_store::azure::MicrosoftAzureBuilder;
+use object_store::client::{HttpError, HttpErrorKind};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
 use object_store::path::Path;
@@ -18,15 +20,15 @@ use object_store::{
     ClientOptions, CredentialProvider, GetOptions, GetRange, HeaderMap, HeaderValue, ObjectStore, ObjectStoreExt,
 };
 use percent_encoding::percent_decode_str;
-use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
+use tokio::runtime::{Handle, Runtime};
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::Connector;
 use crate::secrets::{message_without_secrets, without_secrets};
 
-/// Pieces a stream holds ahead of its reader, of up to some hundred kilobytes each: the socket holds more.
-const PIECES_AHEAD: usize = 4;
+/// Streams break off so often in a row; requests themselves are repeated by the library.
+const ATTEMPTS: u32 = 5;
 
 /// How to reach an object store, where its URL does not say.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +43,8 @@ pub struct ObjectOptions {
     pub anonymous: bool,
     /// Credentials of S3; else the environment's.
     pub credentials: Option<S3Credentials>,
+    /// Certificates to trust (PEM); else the system's.
+    pub ca_bundle: Option<Vec<u8>>,
 }
 
 /// Access key id, secret key and session token, asked for whenever requests are signed: they expire while a large
@@ -79,7 +83,7 @@ impl CredentialProvider for S3Credentials {
     }
 }
 
-/// A store, and the threads that talk to it.
+/// A store, and what its futures run in: the thread that waits for one.
 pub(crate) struct Objects {
     runtime: Runtime,
     store: Arc<dyn ObjectStore>,
@@ -103,27 +107,30 @@ fn decoded(url: &Url, part: &str) -> Result<String> {
 impl Objects {
     pub(crate) fn open(url: &Url, options: &ObjectOptions) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
+            // It keeps the time between tries.
+            .worker_threads(1)
             .thread_name("object-store")
-            .enable_all()
+            .enable_time()
             .build()
             .map_err(|error| Error::new(ErrorKind::Failed, format!("object store: {error}")))?;
+        let bundle = options.ca_bundle.as_deref();
+        let http = Connector::new(bundle).map_err(|error| usage(url, format!("certificates to trust: {error}")))?;
         let mut prefix = decoded(url, url.path().trim_matches('/'))?;
         let mut can_list = true;
         let failed = |error: object_store::Error| usage(url, error);
         let bucket = || url.host_str().ok_or_else(|| usage(url, "the name of a bucket is missing"));
         let store: Arc<dyn ObjectStore> = match url.scheme() {
-            "s3" => Arc::new(s3(bucket()?, options)?.build().map_err(failed)?),
+            "s3" => Arc::new(s3(bucket()?, options)?.with_http_connector(http).build().map_err(failed)?),
             "gs" => {
                 let builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket()?);
-                Arc::new(builder.build().map_err(failed)?)
+                Arc::new(builder.with_http_connector(http).build().map_err(failed)?)
             }
             "azure" | "az" | "abfs" => {
                 let mut builder = MicrosoftAzureBuilder::from_env().with_container_name(bucket()?);
                 if let Some(endpoint) = &options.endpoint {
                     builder = builder.with_endpoint(checked_endpoint(endpoint)?);
                 }
-                Arc::new(builder.build().map_err(failed)?)
+                Arc::new(builder.with_http_connector(http).build().map_err(failed)?)
             }
             "http" | "https" => {
                 // A repository of type `url`: read-only, and not listed.
@@ -132,7 +139,7 @@ impl Objects {
                 let (plain, headers) = basic_auth(url)?;
                 let client = ClientOptions::new().with_allow_http(true).with_default_headers(headers);
                 let builder = HttpBuilder::new().with_url(plain).with_client_options(client);
-                Arc::new(builder.build().map_err(failed)?)
+                Arc::new(builder.with_http_connector(http).build().map_err(failed)?)
             }
             other => {
                 return Err(usage(url, format!("repositories of {other}:// are not known"))
@@ -212,18 +219,17 @@ impl Objects {
     }
 
     /// One request for the whole range, asked for again from where it broke off.
-    pub(crate) fn stream(&self, name: &str, offset: u64, length: u64) -> Box<dyn Read + Send> {
-        let path = self.path(name);
-        let store = Arc::clone(&self.store);
-        let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
-        let name = name.to_owned();
-        self.runtime.spawn(async move {
-            if let Err(error) = pump(store.as_ref(), path, offset, length, &sender).await {
-                // Nobody listens any more if this fails.
-                let _ = sender.send(Err(Error::blob(&name, &error).into())).await;
-            }
-        });
-        Box::new(Pieces { receiver, piece: Bytes::new() })
+    pub(crate) fn stream(&self, name: &str, offset: u64, length: u64) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(Pieces {
+            runtime: self.runtime.handle().clone(),
+            store: Arc::clone(&self.store),
+            path: self.path(name)?,
+            offset,
+            end: offset + length,
+            left: ATTEMPTS,
+            answer: None,
+            piece: Bytes::new(),
+        }))
     }
 }
 
@@ -293,55 +299,57 @@ fn basic_auth(url: &Url) -> Result<(String, HeaderMap)> {
     Ok((plain.into(), headers))
 }
 
-async fn pump(
-    store: &dyn ObjectStore,
-    path: io::Result<Path>,
-    mut offset: u64,
-    length: u64,
-    sender: &mpsc::Sender<io::Result<Bytes>>,
-) -> io::Result<()> {
-    /// Streams break off; requests themselves are repeated by the library.
-    const ATTEMPTS: u32 = 5;
-    let path = path?;
-    let end = offset + length;
-    let mut left = ATTEMPTS;
-    while offset < end {
-        let options = GetOptions { range: Some(GetRange::Bounded(offset..end)), ..GetOptions::default() };
-        let mut pieces = store.get_opts(&path, options).await.map_err(|error| to_io(&error))?.into_stream();
-        loop {
-            match pieces.next().await {
+/// A range of an object, piece by piece.
+struct Pieces {
+    runtime: Handle,
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    /// Where the next piece begins.
+    offset: u64,
+    end: u64,
+    /// How often it may break off before the next piece comes.
+    left: u32,
+    /// What is being answered.
+    answer: Option<BoxStream<'static, object_store::Result<Bytes>>>,
+    /// What is left of the piece at hand.
+    piece: Bytes,
+}
+
+impl Pieces {
+    /// The next piece; none at the end of the range.
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        while self.offset < self.end {
+            let answer = if let Some(answer) = &mut self.answer {
+                answer
+            } else {
+                let range = Some(GetRange::Bounded(self.offset..self.end));
+                let options = GetOptions { range, ..GetOptions::default() };
+                let got = self.store.get_opts(&self.path, options).await.map_err(|error| to_io(&error))?;
+                self.answer.insert(got.into_stream())
+            };
+            match answer.next().await {
                 Some(Ok(piece)) => {
-                    offset += piece.len() as u64;
-                    left = ATTEMPTS;
-                    if sender.send(Ok(piece)).await.is_err() {
-                        return Ok(());
-                    }
+                    self.offset += piece.len() as u64;
+                    self.left = ATTEMPTS;
+                    return Ok(Some(piece));
                 }
-                None if offset >= end => break,
-                None if left == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Some(Err(error)) if left == 0 => return Err(to_io(&error)),
+                None if self.left == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Some(Err(error)) if self.left == 0 => return Err(to_io(&error)),
                 None | Some(Err(_)) => {
-                    left -= 1;
-                    break;
+                    self.left -= 1;
+                    self.answer = None;
                 }
             }
         }
+        Ok(None)
     }
-    Ok(())
-}
-
-/// The blocking end of a stream.
-struct Pieces {
-    receiver: mpsc::Receiver<io::Result<Bytes>>,
-    /// What is left of the piece at hand.
-    piece: Bytes,
 }
 
 impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.piece.is_empty() {
-            match self.receiver.blocking_recv() {
-                Some(piece) => self.piece = piece?,
+            match self.runtime.clone().block_on(self.next())? {
+                Some(piece) => self.piece = piece,
                 None => return Ok(0),
             }
         }
@@ -371,11 +379,25 @@ fn to_io(error: &object_store::Error) -> io::Error {
             // A blob that ends before the range does is answered with what there is of it.
             None if said.contains("Requested ") && said.contains(", got ") => io::ErrorKind::UnexpectedEof,
             None if said.contains("Wanted range starting at ") => io::ErrorKind::UnexpectedEof,
+            // An answer without a length, as of one that was compressed on the way.
+            None if said.contains("Content-Length Header missing") || is_final(error) => io::ErrorKind::Other,
             None => io::ErrorKind::TimedOut,
         },
         _ => io::ErrorKind::Other,
     };
     io::Error::new(kind, said)
+}
+
+/// Whether it is about who answers or how, and not about the way there.
+fn is_final(error: &object_store::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<HttpError>() {
+            return error.kind() == HttpErrorKind::Decode;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// The HTTP status an error speaks of. The library keeps the type that holds it to itself.
