@@ -141,3 +141,25 @@ fn a_file_of_another_segment_or_generation_is_refused() {
     }
     assert!(of_segments > 200 && of_generations > 100, "{of_segments} {of_generations}");
 }
+
+/// An index with its commit under another name, too.
+struct Twice(Folder);
+
+impl Directory for Twice {
+    fn names(&self) -> Vec<String> {
+        [self.0.names(), vec!["segments_z".to_owned()]].concat()
+    }
+
+    fn open(&self, name: &str) -> Option<Arc<dyn Source>> {
+        self.0.open(name)
+    }
+}
+
+/// Which of two is meant, nobody can say.
+#[test]
+fn two_commits_in_one_place_are_refused() {
+    for index in indices() {
+        let error = SegmentInfos::read(&Twice(Folder(index))).unwrap_err().to_string();
+        assert!(error.contains("segments_z") && error.contains("two commits in one shard"), "{error}");
+    }
+}
