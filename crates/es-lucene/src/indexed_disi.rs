@@ -121,6 +121,29 @@ mod tests {
     }
 
     #[test]
+    fn the_fullest_block_that_lists_its_documents_is_told_from_one_that_has_bits() {
+        let mut bytes = Vec::new();
+        for value in [0, SPARSE_LIMIT - 1] {
+            number(&mut bytes, value);
+        }
+        for place in 0..SPARSE_LIMIT {
+            number(&mut bytes, 2 * place);
+        }
+        for value in [1, SPARSE_LIMIT] {
+            number(&mut bytes, value);
+        }
+        for word in 0..1024 {
+            let bits = if word < 64 { u64::MAX } else { 0 };
+            bytes.extend(bits.to_be_bytes());
+        }
+        end(&mut bytes);
+        let set = read(&mut DataInput::new("f", &bytes), NO_RANK, 70_000).unwrap();
+        assert_eq!(set.count(), SPARSE_LIMIT + SPARSE_LIMIT + 1);
+        assert!(set.contains(8188) && !set.contains(8187) && !set.contains(8189));
+        assert!(set.contains(BLOCK + 4095) && !set.contains(BLOCK + 4096));
+    }
+
+    #[test]
     fn a_document_beyond_the_last_is_refused() {
         let mut bytes = Vec::new();
         for value in [0, 0, 10] {

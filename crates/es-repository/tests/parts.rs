@@ -162,3 +162,33 @@ fn an_index_of_chunks_that_lies_is_refused_or_changes_nothing() {
         assert!(tried > 20 && refused * 3 > tried, "{}: {refused} of {tried}", path.display());
     }
 }
+
+/// Through Lucene 8.6 a file says at its end how many chunks were written.
+#[test]
+fn one_chunk_more_than_was_read_is_missed() {
+    let mut tried = 0;
+    for path in repositories() {
+        each_segment(&path, |files, commit, mapping| {
+            let name = format!("{}.fdt", commit.name);
+            let source = files.open(&name).unwrap();
+            let mut bytes = vec![0; usize::try_from(source.size()).unwrap()];
+            source.read_at(0, &mut bytes).unwrap();
+            if !bytes.windows(20).any(|bytes| bytes == b"Lucene50StoredFields") {
+                return;
+            }
+            let chunks = Segment::open(files, commit, mapping).unwrap().parts(1).unwrap().len();
+            // Another counter and the footer follow.
+            let place = bytes.len() - 18;
+            assert_eq!(usize::from(bytes[place]), chunks);
+            let mask = bytes[place] ^ (bytes[place] + 1);
+            let files = Changed { inner: files, file: &name, place, mask, right: true };
+            for step in [1, u64::MAX] {
+                let read = Segment::open(&files, commit, mapping).and_then(|segment| in_parts(&segment, step));
+                let error = read.map(|_| ()).unwrap_err().to_string();
+                assert!(error.contains(&format!("{chunks} chunks were read, {} were written", chunks + 1)), "{error}");
+                tried += 1;
+            }
+        });
+    }
+    assert!(tried >= 8, "{tried}");
+}
