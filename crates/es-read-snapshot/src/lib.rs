@@ -298,7 +298,7 @@ fn options(args: &Args, io: &Io) -> Result<Options, Fault> {
         anonymous: args.anonymous,
         credentials: None,
         ca_bundle: None,
-        listener: io.verbose().then(|| RequestListener(Arc::new(io.listener()))),
+        listener: Some(RequestListener(Arc::new(io.listener()))),
     };
     if args.scheme().as_deref() == Some("s3") && !args.anonymous {
         let source = CredentialSource::new(args.profile.clone(), args.role_arn.clone()).near(args.region.clone());

@@ -135,6 +135,7 @@ fn addresses_that_make_no_sense_are_wrong_usage_and_say_no_secrets() {
         (s3, &["--region", "eu\ncentral", "--anonymous"], "is no name of a region"),
         ("s3://bucket/a#canary-secret", &["--anonymous"], "a URL ends at its '#'"),
         ("file:///tmp?canary-secret", &[], "a path ends at its '?'"),
+        ("azure://bucket/a", &[], "hint: AZURE_STORAGE_ACCOUNT_NAME is its name"),
         ("file://tmp/a", &[], "a path begins with a third '/': file:///tmp/a"),
     ] {
         let output = read(repository, &[&["--list", "snapshots"], flags].concat());
@@ -275,7 +276,11 @@ fn a_store_over_tls_is_asked_with_the_authority_of_aws_ca_bundle_and_no_other() 
             .output()
             .unwrap()
     };
-    refuses(&list(None), 3, "certificate");
+    refuses(
+        &list(None),
+        3,
+        "UnknownIssuer\nes-read-snapshot: hint: AWS_CA_BUNDLE is a file of certificates to trust\n",
+    );
     assert!(secure.heard().is_empty());
     refuses(&list(Some(Path::new("/dev/null"))), 2, "AWS_CA_BUNDLE: /dev/null: no certificate in it");
     refuses(&list(Some(&secure.authority)), 3, "index.latest");
@@ -430,7 +435,11 @@ fn a_store_that_is_away_for_a_while_is_waited_for_once_it_has_answered() {
             }
         }
     });
-    let output = read(&url, &["--snapshot", "two", "--quiet", "--jobs", "1"]);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = read(&url, &["--snapshot", "two", "--jobs", "1"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let warning = format!("es-read-snapshot: warning: GET {url}/");
+    assert!(said.starts_with(&warning) && said.ends_with("after 10 retries; it is asked again for 180 s\n"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
     assert!(asked.load(Ordering::Relaxed) > 20);
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential};
-use object_store::azure::MicrosoftAzureBuilder;
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::client::{HttpError, HttpErrorKind};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
@@ -112,8 +112,31 @@ pub(crate) struct Objects {
     address: String,
     prefix: String,
     can_list: bool,
+    health: Arc<Health>,
+}
+
+/// What is known of a store from one request to the next.
+struct Health {
     /// Whether it has ever answered.
     reached: AtomicBool,
+    /// Whether it is being waited for, which is told once.
+    waits: AtomicBool,
+    listener: Option<RequestListener>,
+}
+
+impl Health {
+    fn answered(&self) {
+        self.reached.store(true, Ordering::Relaxed);
+        self.waits.store(false, Ordering::Relaxed);
+    }
+
+    fn waits(&self, why: &io::Error) {
+        if !self.waits.swap(true, Ordering::Relaxed)
+            && let Some(RequestListener(listener)) = &self.listener
+        {
+            listener(&format!("warning: {why}; it is asked again for {} s", LONGEST.as_secs()));
+        }
+    }
 }
 
 fn usage(url: &Url, what: impl std::fmt::Display) -> Error {
@@ -137,6 +160,11 @@ impl Objects {
             .build()
             .map_err(|error| Error::new(ErrorKind::Failed, format!("object store: {error}")))?;
         let bundle = options.ca_bundle.as_deref();
+        let health = Health {
+            reached: AtomicBool::new(false),
+            waits: AtomicBool::new(false),
+            listener: options.listener.clone(),
+        };
         let listener = options.listener.as_ref().map(|listener| Arc::clone(&listener.0));
         let http =
             Connector::new(bundle, listener).map_err(|error| usage(url, format!("certificates to trust: {error}")))?;
@@ -166,6 +194,13 @@ impl Objects {
                 if let Some(endpoint) = &options.endpoint {
                     builder = builder.with_endpoint(checked_endpoint(endpoint)?);
                 }
+                let told = |key| builder.get_config_value(&key).filter(|value| !value.is_empty());
+                let emulated = told(AzureConfigKey::UseEmulator).is_some_and(|value| value == "true");
+                if !emulated && told(AzureConfigKey::AccountName).is_none() {
+                    return Err(
+                        usage(url, "the account is missing").with_hint("AZURE_STORAGE_ACCOUNT_NAME is its name")
+                    );
+                }
                 Arc::new(builder.with_http_connector(http).build().map_err(failed)?)
             }
             "http" | "https" => {
@@ -184,7 +219,7 @@ impl Objects {
         };
         let address = without_secrets(url.as_str());
         Path::parse(&prefix).map_err(|error| usage(url, error))?;
-        Ok(Self { runtime, store, address, prefix, can_list, reached: AtomicBool::new(false) })
+        Ok(Self { runtime, store, address, prefix, can_list, health: Arc::new(health) })
     }
 
     /// Blob names are below the repository, but for a leading '/', which leads to the root of the bucket.
@@ -235,12 +270,17 @@ impl Objects {
         let began = Instant::now();
         loop {
             let answer = ask();
-            let lost = answer.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut);
-            if !lost {
-                self.reached.store(true, Ordering::Relaxed);
-            }
-            if !lost || !self.reached.load(Ordering::Relaxed) || began.elapsed() >= LONGEST {
-                return answer;
+            match &answer {
+                Err(lost) if lost.kind() == io::ErrorKind::TimedOut => {
+                    if !self.health.reached.load(Ordering::Relaxed) || began.elapsed() >= LONGEST {
+                        return answer;
+                    }
+                    self.health.waits(lost);
+                }
+                _ => {
+                    self.health.answered();
+                    return answer;
+                }
             }
             thread::sleep(PAUSE);
         }
@@ -276,6 +316,7 @@ impl Objects {
         Ok(Box::new(Pieces {
             runtime: self.runtime.handle().clone(),
             store: Arc::clone(&self.store),
+            health: Arc::clone(&self.health),
             path: self.path(name)?,
             offset,
             end: offset + length,
@@ -362,6 +403,7 @@ fn basic_auth(url: &Url) -> Result<(String, HeaderMap)> {
 struct Pieces {
     runtime: Handle,
     store: Arc<dyn ObjectStore>,
+    health: Arc<Health>,
     path: Path,
     /// Where the next piece begins.
     offset: u64,
@@ -392,8 +434,12 @@ impl Pieces {
                 let range = Some(GetRange::Bounded(self.offset..self.end));
                 let options = GetOptions { range, ..GetOptions::default() };
                 match self.store.get_opts(&self.path, options).await.map_err(|error| to_io(&error)) {
-                    Ok(got) => self.answer.insert(got.into_stream()),
+                    Ok(got) => {
+                        self.health.answered();
+                        self.answer.insert(got.into_stream())
+                    }
                     Err(lost) if lost.kind() == io::ErrorKind::TimedOut && !self.has_broken_too_long() => {
+                        self.health.waits(&lost);
                         tokio::time::sleep(PAUSE).await;
                         continue;
                     }
@@ -501,6 +547,10 @@ fn to_io(error: &object_store::Error) -> io::Error {
         },
         _ => io::ErrorKind::Other,
     };
+    if has(&["invalid peer certificate: UnknownIssuer"]) {
+        let variable = if raw.starts_with("Generic S3") { "AWS_CA_BUNDLE" } else { "SSL_CERT_FILE" };
+        return hinted(kind, said, &format!("{variable} is a file of certificates to trust"));
+    }
     match region(&raw) {
         Some(region) => hinted(kind, said, &format!("--region {region}")),
         None => io::Error::new(kind, Told { said, hint: None }),
