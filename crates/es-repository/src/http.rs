@@ -25,7 +25,7 @@ pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 /// How long a connection may be silent.
 const SILENT: Duration = Duration::from_secs(30);
 /// How long the head of an answer may take, however it trickles in.
-const HEAD: Duration = Duration::from_secs(60);
+const HEAD: Duration = Duration::from_mins(1);
 /// Over so long a time of waiting, fewer than [`TRICKLE`] bytes are as good as none.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes.
@@ -139,7 +139,7 @@ impl HttpService for Service {
                 Err(error) => listener(&format!("{what}: {error}, {took} ms")),
             }
         }
-        let (head, body) = sent.map_err(error)?.into_parts();
+        let (head, body) = sent.map_err(|why| error(&why))?.into_parts();
         if head.status.is_redirection() {
             return Err(redirected(&head));
         }
@@ -179,9 +179,9 @@ fn refused(why: &str) -> HttpError {
 }
 
 /// Says which requests may be sent again.
-fn error(error: ureq::Error) -> HttpError {
+fn error(error: &ureq::Error) -> HttpError {
     use ureq::{Error as E, Timeout as T};
-    let kind = match &error {
+    let kind = match error {
         E::Io(error) if error.kind() == ErrorKind::ConnectionRefused => HttpErrorKind::Connect,
         E::ConnectionFailed | E::HostNotFound | E::Timeout(T::Connect | T::Resolve) => HttpErrorKind::Connect,
         E::Timeout(_) => HttpErrorKind::Timeout,
@@ -191,7 +191,7 @@ fn error(error: ureq::Error) -> HttpError {
         // A URL that is none, a proxy that refuses.
         _ => HttpErrorKind::Decode,
     };
-    let why = match &error {
+    let why = match error {
         E::Io(error) if error.kind() == ErrorKind::ConnectionRefused => "connection refused".into(),
         E::Timeout(T::Connect | T::Resolve) => "no connection in time".into(),
         E::Timeout(_) => "no answer in time".into(),
@@ -271,7 +271,7 @@ impl Body for ResponseBody {
     type Error = HttpError;
 
     fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        let piece = self.get_mut().piece().map_err(|why| error(why.into()));
+        let piece = self.get_mut().piece().map_err(|why| error(&why.into()));
         Poll::Ready(piece.transpose().map(|piece| piece.map(Frame::data)))
     }
 

@@ -33,7 +33,7 @@ use crate::secrets::{message_without_secrets, without_secrets};
 /// Streams break off so often in a row; requests themselves are repeated by the library.
 const ATTEMPTS: u32 = 5;
 /// A store that has answered before may be away for so long.
-const LONGEST: Duration = Duration::from_secs(180);
+const LONGEST: Duration = Duration::from_mins(3);
 /// After the library's own tries, before the next ones.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Of what a store says in an error, so many characters are shown.
@@ -670,7 +670,7 @@ mod tests {
             ("Generic S3 error: HTTP error: no answer in time".into(), "no answer in time"),
             ("Generic S3 error: something\n new".into(), "something new"),
             ("Error performing what nobody knows".into(), "what nobody knows"),
-            ("".into(), ""),
+            (String::new(), ""),
         ] {
             assert_eq!(reworded(&raw), line);
         }
