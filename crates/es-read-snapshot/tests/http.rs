@@ -135,6 +135,8 @@ fn addresses_that_make_no_sense_are_wrong_usage_and_say_no_secrets() {
         (s3, &["--region", "eu\ncentral", "--anonymous"], "is no name of a region"),
         ("s3://bucket/a#canary-secret", &["--anonymous"], "a URL ends at its '#'"),
         ("file:///tmp?canary-secret", &[], "a path ends at its '?'"),
+        ("s3://key:canary@bucket/a", &["--anonymous"], "a bucket has no user, password or port"),
+        ("s3://bucket:9000/a", &["--anonymous"], "an address by --endpoint"),
         ("azure://bucket/a", &[], "hint: AZURE_STORAGE_ACCOUNT_NAME is its name"),
         ("file://tmp/a", &[], "a path begins with a third '/': file:///tmp/a"),
     ] {
@@ -196,11 +198,14 @@ fn answers(status: &'static str, body: &'static str) -> (String, Receiver<String
 #[test]
 fn a_password_in_the_url_is_sent_and_in_no_message() {
     let (address, requests) = answers("400 Bad Request", "no");
-    let output = read(&format!("http://me:top%20canary@{address}/r?sig=canary"), &["--list", "snapshots"]);
-    refuses(&output, 3, &address);
-    let request = requests.recv().unwrap();
-    assert!(request.starts_with("GET /r/index.latest?sig=canary "), "{request}");
-    assert!(request.to_lowercase().contains("authorization: basic bwu6dg9wignhbmfyeq=="), "{request}");
+    // With and without a '/' at its end.
+    for path in ["/r", "/r/"] {
+        let url = format!("http://me:top%20canary@{address}{path}?sig=canary");
+        refuses(&read(&url, &["--list", "snapshots"]), 3, &address);
+        let request = requests.recv().unwrap();
+        assert!(request.starts_with("GET /r/index.latest?sig=canary "), "{request}");
+        assert!(request.to_lowercase().contains("authorization: basic bwu6dg9wignhbmfyeq=="), "{request}");
+    }
 }
 
 #[test]
@@ -355,6 +360,22 @@ fn asked_of_an_emulator(url: &str, path: &str, flags: &[&str], account: &[(&str,
         .unwrap();
     refuses(&output, 4, "HTTP 403 Forbidden: AccessDenied\n");
     requests.recv().unwrap()
+}
+
+#[test]
+fn an_address_in_the_environment_is_as_good_as_a_flag() {
+    for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"] {
+        let (address, requests) = answers("403 Forbidden", "<Code>AccessDenied</Code>");
+        let output = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
+            .env_clear()
+            .env(name, format!("http://{address}"))
+            .args(["--repository", "s3://bucket/a", "--list", "snapshots", "--anonymous"])
+            .output()
+            .unwrap();
+        refuses(&output, 4, "HTTP 403 Forbidden: AccessDenied\n");
+        let request = requests.recv().unwrap();
+        assert!(request.starts_with("GET /bucket/a/index.latest "), "{request}");
+    }
 }
 
 #[test]

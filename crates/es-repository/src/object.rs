@@ -171,7 +171,16 @@ impl Objects {
         let mut prefix = decoded(url, url.path().trim_matches('/'))?;
         let mut can_list = true;
         let failed = |error: object_store::Error| usage(url, reworded(&error.to_string()));
-        let bucket = || url.host_str().ok_or_else(|| usage(url, "the name of a bucket is missing"));
+        let bucket = || {
+            // Left out, it would be missed by those who believe that it counts.
+            if !url.username().is_empty() || url.password().is_some() || url.port().is_some() {
+                let what = "a bucket has no user, password or port";
+                return Err(
+                    usage(url, what).with_hint("credentials come from the environment, an address by --endpoint")
+                );
+            }
+            url.host_str().ok_or_else(|| usage(url, "the name of a bucket is missing"))
+        };
         let store: Arc<dyn ObjectStore> = match url.scheme() {
             "s3" => Arc::new(s3(bucket()?, options)?.with_http_connector(http).build().map_err(failed)?),
             "gs" => {
@@ -338,7 +347,6 @@ fn s3(bucket: &str, options: &ObjectOptions) -> Result<AmazonS3Builder> {
     let mut builder = AmazonS3Builder::from_env()
         .with_bucket_name(bucket)
         .with_client_options(client())
-        .with_virtual_hosted_style_request(!options.path_style && options.endpoint.is_none())
         .with_skip_signature(options.anonymous);
     if let Some(endpoint) = &options.endpoint {
         builder = builder.with_endpoint(endpoint.clone());
@@ -350,11 +358,14 @@ fn s3(bucket: &str, options: &ObjectOptions) -> Result<AmazonS3Builder> {
         builder = builder.with_credentials(Arc::new(credentials.clone()));
     }
     // Those of the environment too.
+    let mut is_amazons = true;
     for key in [AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint] {
         if let Some(endpoint) = builder.get_config_value(&key) {
+            is_amazons = false;
             builder = builder.with_config(key, checked_endpoint(&endpoint)?);
         }
     }
+    builder = builder.with_virtual_hosted_style_request(!options.path_style && is_amazons);
     if let Some(region) = builder.get_config_value(&AmazonS3ConfigKey::Region)
         && !region.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     {
@@ -383,10 +394,12 @@ fn checked_endpoint(endpoint: &str) -> Result<String> {
     }
 }
 
-/// The URL without a user's name and password, and the header that says them.
+/// The URL without a '/' at the end and a user's name and password, and the header that says these.
 fn basic_auth(url: &Url) -> Result<(String, HeaderMap)> {
     let mut headers = HeaderMap::new();
     let mut plain = url.clone();
+    // Names are put after it and a '/'.
+    plain.set_path(url.path().trim_end_matches('/'));
     let password = url.password().unwrap_or_default();
     if !(url.username().is_empty() && password.is_empty()) {
         let pair = format!("{}:{}", decoded(url, url.username())?, decoded(url, password)?);
