@@ -458,3 +458,17 @@ fn patterns_that_choose_nothing_are_told() {
     assert_eq!((output.status.code(), text(&output.stdout).lines().count()), (Some(0), 1));
     assert!(text(&output.stderr).contains("warning: --indices -typo* leaves nothing out"), "{}", text(&output.stderr));
 }
+
+#[test]
+fn progress_grows_to_all_of_the_shards() {
+    let output =
+        tool(&golden().join("elasticsearch-9.5.3"), &["--snapshot", "two", "--jobs", "1", "--progress", "plain"]);
+    let said = text(&output.stderr);
+    let percents: Vec<u64> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("es-read-snapshot: two: ")?.split_once("% ")?.0.parse().ok())
+        .collect();
+    assert!(percents.len() > 2 && percents.len() == said.lines().count(), "{said}");
+    let last = said.lines().last().unwrap();
+    assert!(last.starts_with("es-read-snapshot: two: 100% "), "{said}");
+}
