@@ -125,8 +125,8 @@ impl Done {
             [&self.stored, &self.known, &self.shards_opened].map(|number| u128::from(number.load(Ordering::Relaxed)));
         let all = known * shards as u128;
         // Empty shards have no bytes.
-        let percent = if all == 0 { 0 } else { (100 * stored * opened / all).min(100) };
-        u64::try_from(percent).unwrap_or(100)
+        let percent = (100 * stored * opened).checked_div(all).unwrap_or_default();
+        u64::try_from(percent.min(100)).unwrap_or(100)
     }
 }
 
