@@ -27,6 +27,8 @@ pub struct Io {
     tool: String,
     out: BufWriter<std::io::Stdout>,
     reader_gone: bool,
+    /// Whether what is printed would run into the display of progress.
+    prints_to_terminal: bool,
     errors: ErrorFormat,
     quiet: bool,
     verbose: bool,
@@ -44,6 +46,7 @@ impl Io {
             tool: tool.to_string(),
             out: BufWriter::with_capacity(1 << 16, std::io::stdout()),
             reader_gone: false,
+            prints_to_terminal: std::io::stdout().is_terminal(),
             errors: common.errors,
             quiet: common.quiet,
             verbose: common.verbose,
@@ -164,7 +167,7 @@ impl Io {
 
     /// Prints text other than a record: a table, a curl config.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        if let Some(meter) = &mut self.meter {
+        if let Some(meter) = self.meter.as_mut().filter(|_| self.prints_to_terminal) {
             meter.clear();
         }
         if self.reader_gone {

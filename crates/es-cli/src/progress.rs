@@ -16,6 +16,14 @@ pub enum Progress {
     None,
 }
 
+/// A bar that is not drawn yet.
+fn bar(title: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{prefix} [{bar:30}] {percent:>3}% {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+    bar.with_prefix(printable(title))
+}
+
 /// One piece of long work, as it is shown.
 pub struct Meter {
     tool: String,
@@ -29,13 +37,7 @@ pub struct Meter {
 impl Meter {
     pub(crate) fn new(tool: &str, title: &str, progress: Progress) -> Self {
         let terminal = progress == Progress::Auto && std::io::stderr().is_terminal();
-        let bar = terminal.then(|| {
-            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{prefix} [{bar:30}] {percent:>3}% {msg}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-            bar.set_prefix(printable(title));
-            bar
-        });
+        let bar = terminal.then(|| bar(title));
         Self {
             tool: tool.to_string(),
             title: title.to_string(),
@@ -53,24 +55,43 @@ impl Meter {
         if total > 0 {
             text = format!("{}/{} {words}{}", human_bytes(done), human_bytes(total), self.pace(done, total));
         }
-        if let Some(bar) = &self.bar {
-            // It was taken away for a line of text.
-            if bar.is_finished() {
-                bar.reset();
-            }
-            bar.set_length(total.max(1));
-            bar.set_position(done);
-            bar.set_message(printable(&text));
-        }
+        // Of what nobody knows, nothing is done.
+        self.draw(if total > 0 { done } else { 0 }, total, &text);
         if self.plain {
             // The rate alone is not a change worth a line.
             let state = format!("{done}/{total} {words}");
-            if state != self.said {
-                let percent = (done * 100).checked_div(total).map_or(String::new(), |p| format!("{p}% "));
-                let line = format!("{}: {}: {percent}{text}", self.tool, self.title);
-                let _ = writeln!(std::io::stderr(), "{}", printable(&line));
-                self.said = state;
+            let percent = (done * 100).checked_div(total).map_or(String::new(), |p| format!("{p}% "));
+            self.tell(state, &format!("{percent}{text}"));
+        }
+    }
+
+    /// Shows a share of work whose size is only guessed, in percent, how many bytes that were, and words.
+    pub fn show_share(&mut self, percent: u64, bytes: u64, words: &str) {
+        let text = format!("{words}, {}", human_bytes(bytes));
+        self.draw(percent, 100, &text);
+        if self.plain {
+            self.tell(format!("{percent} {words}"), &format!("{percent}% {text}"));
+        }
+    }
+
+    fn draw(&mut self, done: u64, total: u64, text: &str) {
+        if let Some(old) = &mut self.bar {
+            // It was taken away for a line of text. Begun again, it would be drawn as empty, with the words of before.
+            if old.is_finished() {
+                *old = bar(&self.title).with_position(done).with_message(printable(text));
             }
+            old.set_length(total.max(1));
+            old.set_position(done);
+            old.set_message(printable(text));
+        }
+    }
+
+    /// A line, if the state is another one than before.
+    fn tell(&mut self, state: String, text: &str) {
+        if state != self.said {
+            let line = format!("{}: {}: {text}", self.tool, self.title);
+            let _ = writeln!(std::io::stderr(), "{}", printable(&line));
+            self.said = state;
         }
     }
 

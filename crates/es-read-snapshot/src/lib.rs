@@ -16,7 +16,7 @@ use clap::Args as ClapArgs;
 use clap::builder::NonEmptyStringValueParser;
 use es_aws::CredentialSource;
 use es_cli::{Exit, Fault, Io, is_written_in_place, record_line, write_whole};
-use es_repository::{ErrorKind, ObjectOptions, Options, Repository, S3Credentials, without_secrets};
+use es_repository::{ErrorKind, ObjectOptions, Options, Repository, RequestListener, S3Credentials, without_secrets};
 use serde_json::json;
 use std::collections::HashSet;
 use std::num::NonZero;
@@ -30,7 +30,8 @@ const ENVIRONMENT: &str = "\
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE, AWS_REGION
     and the rest of the chain of es-sign-request: for s3://
   GOOGLE_APPLICATION_CREDENTIALS: for gs://
-  AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY: for azure://";
+  AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_KEY: for azure://
+docs/environment.md has the rest.";
 
 /// Arguments that print something in place of documents.
 const NO_DOCUMENTS: [&str; 2] = ["list", "metadata"];
@@ -236,7 +237,7 @@ pub fn run(args: &Args, io: &mut Io) -> anyhow::Result<Exit> {
         // Neither a record of an earlier reading stays, nor is the first word of a path that cannot be written the last.
         write_whole(path, record_line(&unread(args, io))?.as_bytes())?;
     }
-    let repository = Repository::open(&args.repository, &options(args)?).map_err(|error| fault(&error))?;
+    let repository = Repository::open(&args.repository, &options(args, io)?).map_err(|error| fault(&error))?;
     if let Some(what) = args.list {
         return Ok(list::list(&repository, args, what, io)?);
     }
@@ -273,15 +274,15 @@ fn check(args: &Args) -> Result<(), Fault> {
     let Some(scheme) = args.scheme() else {
         return Ok(());
     };
-    let of_endpoint = ["s3", "azure", "az", "abfs"].contains(&scheme.as_str());
+    let of_cloud = ["s3", "gs", "azure", "az", "abfs"].contains(&scheme.as_str());
     let of_s3 = scheme == "s3";
     let of_store = [
-        ("--endpoint", args.endpoint.is_some() && !of_endpoint),
+        ("--endpoint", args.endpoint.is_some() && !of_cloud),
         ("--region", args.region.is_some() && !of_s3),
         ("--path-style", args.path_style && !of_s3),
         ("--profile", args.profile.is_some() && !of_s3),
         ("--role-arn", args.role_arn.is_some() && !of_s3),
-        ("--anonymous", args.anonymous && !of_s3),
+        ("--anonymous", args.anonymous && !of_cloud),
     ];
     match of_store.iter().find(|(_, given)| *given) {
         Some((flag, _)) => Err(Fault::usage(format!("{flag} is not of a repository of {scheme}://"))),
@@ -289,7 +290,7 @@ fn check(args: &Args) -> Result<(), Fault> {
     }
 }
 
-fn options(args: &Args) -> Result<Options, Fault> {
+fn options(args: &Args, io: &Io) -> Result<Options, Fault> {
     let mut object = ObjectOptions {
         endpoint: args.endpoint.clone(),
         region: args.region.clone(),
@@ -297,6 +298,7 @@ fn options(args: &Args) -> Result<Options, Fault> {
         anonymous: args.anonymous,
         credentials: None,
         ca_bundle: None,
+        listener: Some(RequestListener(Arc::new(io.listener()))),
     };
     if args.scheme().as_deref() == Some("s3") && !args.anonymous {
         let source = CredentialSource::new(args.profile.clone(), args.role_arn.clone()).near(args.region.clone());
@@ -357,8 +359,10 @@ fn judge(
     if let Some(ids) = ids {
         let mut missing: Vec<&String> = ids.difference(&outcome.found).collect();
         missing.sort();
+        let all: usize = plan.indices.iter().map(|index| index.metadata.shards as usize).sum();
+        let within = if plan.shards.len() < all { " in the shards that were read" } else { "" };
         for id in missing {
-            exit = exit.worst(io.report(&Fault::no(format!("no document with the id {id:?}"))));
+            exit = exit.worst(io.report(&Fault::no(format!("no document with the id {id:?}{within}"))));
         }
     }
     for (index, count) in plan.indices.iter().zip(&outcome.duplicates).filter(|(_, count)| **count > 0) {

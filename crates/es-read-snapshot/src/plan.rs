@@ -200,6 +200,12 @@ fn left_out(metadata: &IndexMetadata, args: &Args, io: &mut Io) {
     if args.target_major() >= 7 && types > 1 {
         io.warn(&format!("index {name:?}: its {types} types are left out: 7.x and later have none"));
     }
+    if args.target_major() == 6 && types > 1 {
+        let hint = "--target-major 7 leaves types out";
+        io.warn(&format!(
+            "index {name:?}: it has {types} types, and 6.x refuses a second one in an index it made: {hint}"
+        ));
+    }
 }
 
 /// A data stream takes documents under its own name, not under that of an index behind it.

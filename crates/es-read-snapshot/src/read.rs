@@ -1,7 +1,7 @@
 //! Reading: segments and parts of segments in parallel, lines in any order, memory bounded by the number of jobs.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -97,8 +97,43 @@ struct Work<'a> {
     /// The ids that were printed, where they may come twice.
     printed: Mutex<Ids>,
     io: Mutex<&'a mut Io>,
+    done: Done,
+}
+
+/// How far it is, for who watches.
+#[derive(Default)]
+struct Done {
+    /// Bytes of stored fields that were read, and that are known of; of a segment that is not open yet, what its file has.
     stored: AtomicU64,
-    shards_done: AtomicU64,
+    known: AtomicU64,
+    shards_opened: AtomicU64,
+    shards: AtomicU64,
+    /// Segments that are left, by shard.
+    segments: Vec<AtomicUsize>,
+}
+
+impl Done {
+    fn segment(&self, place: usize) {
+        if self.segments[place].fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.shards.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// As if the shards that are not open yet were like the others.
+    fn percent(&self, shards: usize) -> u64 {
+        let [stored, known, opened] =
+            [&self.stored, &self.known, &self.shards_opened].map(|number| u128::from(number.load(Ordering::Relaxed)));
+        let all = known * shards as u128;
+        // Empty shards have no bytes.
+        let percent = (100 * stored * opened).checked_div(all).unwrap_or_default();
+        u64::try_from(percent.min(100)).unwrap_or(100)
+    }
+}
+
+/// Bytes of the file that has the stored fields of a segment, and of one in a single file what else is in that.
+fn weight(files: &dyn Directory, segment: &SegmentCommitInfo) -> u64 {
+    let sizes = ["fdt", "cfs"].map(|extension| files.open(&format!("{}.{extension}", segment.name)));
+    sizes.into_iter().flatten().map(|file| file.size()).next().unwrap_or_default()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -146,8 +181,7 @@ pub(crate) fn read(
         found: Mutex::new(HashSet::new()),
         printed: Mutex::default(),
         io: Mutex::new(io),
-        stored: AtomicU64::new(0),
-        shards_done: AtomicU64::new(0),
+        done: Done { segments: plan.shards.iter().map(|_| AtomicUsize::new(0)).collect(), ..Done::default() },
     };
     thread::scope(|scope| {
         for _ in 1..args.jobs() {
@@ -244,13 +278,16 @@ impl Work<'_> {
             self.repository.shard(self.plan.snapshot, index.entry, shard.number).map_err(|error| fault(&error))?;
         let mut segments = SegmentInfos::read(&files).map_err(lucene)?.segments;
         // The largest first, so that no job is left alone with it at the end.
-        segments.sort_by_cached_key(|segment| {
-            let sizes = ["fdt", "cfs"].map(|extension| files.open(&format!("{}.{extension}", segment.name)));
-            sizes.into_iter().flatten().map(|file| file.size()).next()
-        });
+        segments.sort_by_cached_key(|segment| weight(&files, segment));
+        let known = segments.iter().map(|segment| weight(&files, segment)).sum();
+        self.done.known.fetch_add(known, Ordering::Relaxed);
+        self.done.shards_opened.fetch_add(1, Ordering::Relaxed);
+        if segments.is_empty() {
+            self.done.shards.fetch_add(1, Ordering::Relaxed);
+        }
+        self.done.segments[place].store(segments.len(), Ordering::Relaxed);
         let files = Arc::new(files);
         self.push(segments.into_iter().map(|segment| Task::Segment(place, Arc::clone(&files), segment)));
-        self.shards_done.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -264,11 +301,17 @@ impl Work<'_> {
     ) -> Result<(), Fault> {
         let index = &self.plan.indices[shard.index];
         let segment = Segment::open(files, commit, &index.mapping).map_err(lucene)?;
-        let mut parts = segment.parts(self.part).map_err(lucene)?.into_iter();
-        let first = parts.next();
+        let parts = segment.parts(self.part).map_err(lucene)?;
+        self.done.known.fetch_add(parts.iter().map(Part::bytes).sum(), Ordering::Relaxed);
+        self.done.known.fetch_sub(weight(files, commit), Ordering::Relaxed);
+        let mut parts = parts.into_iter();
+        let Some(first) = parts.next() else {
+            self.done.segment(place);
+            return Ok(());
+        };
         let open = Arc::new(OpenSegment { place, segment, parts: Mutex::new((parts.len() + 1, Vec::new())) });
         self.push(parts.rev().map(|part| Task::Part(Arc::clone(&open), part)));
-        first.map_or(Ok(()), |part| self.part(shard, &open, &part, lines))
+        self.part(shard, &open, &first, lines)
     }
 
     fn part(&self, shard: Shard, open: &OpenSegment, part: &Part, lines: &mut Vec<u8>) -> Result<(), Fault> {
@@ -302,10 +345,11 @@ impl Work<'_> {
         whole.push(read);
         if *left == 0 {
             totals.counts = open.segment.finish(std::mem::take(whole)).map_err(lucene)?;
+            self.done.segment(open.place);
         }
         drop(parts);
         lock(&self.totals)[open.place].add(&totals);
-        self.stored.fetch_add(part.bytes(), Ordering::Relaxed);
+        self.done.stored.fetch_add(part.bytes(), Ordering::Relaxed);
         self.progress();
         Ok(())
     }
@@ -313,9 +357,10 @@ impl Work<'_> {
     fn progress(&self) {
         let mut io = lock(&self.io);
         if io.shows_progress() {
-            let done = self.stored.load(Ordering::Relaxed);
-            let words = format!("{} of {} shards", self.shards_done.load(Ordering::Relaxed), self.plan.shards.len());
-            io.meter(&self.plan.snapshot.name).show(done, 0, &words);
+            let shards = self.plan.shards.len();
+            let words = format!("{} of {shards} shards", self.done.shards.load(Ordering::Relaxed));
+            let bytes = self.done.stored.load(Ordering::Relaxed);
+            io.meter(&self.plan.snapshot.name).show_share(self.done.percent(shards), bytes, &words);
         }
     }
 }
@@ -591,4 +636,23 @@ pub(crate) fn by_index<'a>(plan: &'a Plan<'a>, totals: &[Totals]) -> Vec<(&'a In
         sums.entry(shard.index).or_default().add(own);
     }
     sums.into_iter().map(|(index, totals)| (&plan.indices[index], totals)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_is_never_more_than_there_is_and_empty_shards_count() {
+        let done = Done { segments: (0..2).map(|_| AtomicUsize::new(1)).collect(), ..Done::default() };
+        assert_eq!(done.percent(2), 0);
+        for (number, value) in [(&done.known, 80), (&done.stored, 40), (&done.shards_opened, 1)] {
+            number.store(value, Ordering::Relaxed);
+        }
+        assert_eq!((done.percent(1), done.percent(2)), (50, 25));
+        done.segment(1);
+        assert_eq!(done.shards.load(Ordering::Relaxed), 1);
+        done.stored.store(u64::MAX, Ordering::Relaxed);
+        assert_eq!(done.percent(2), 100);
+    }
 }

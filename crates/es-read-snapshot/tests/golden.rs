@@ -144,6 +144,8 @@ fn some_ids_can_be_asked_for() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stderr), "es-read-snapshot: no document with the id \"nobody\"\n");
     assert_eq!(text(&output.stdout).lines().count(), 2);
+    let part = tool(&root, &[&arguments[..], &["--shards", "0"]].concat());
+    assert!(text(&part.stderr).contains("no document with the id \"nobody\" in the shards that were read\n"));
     assert!(text(&output.stdout).contains(r#""_id":"crlf","_source":{ "a" : "x\r\ny","#));
 }
 
@@ -396,6 +398,8 @@ fn one_id_in_two_types_is_told() {
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
     assert!(said.contains("documents have the id of another, of another type or routing"), "{said}");
+    let six = tool(&root, &["--snapshot", "one", "--indices", "types", "--format", "bulk", "--target-major", "6"]);
+    assert!(text(&six.stderr).contains("6.x refuses a second one"), "{}", text(&six.stderr));
     // There, they are two documents.
     let typed = tool(&root, &["--snapshot", "one", "--indices", "types", "--format", "bulk", "--target-major", "5"]);
     assert_eq!((typed.status.code(), text(&typed.stderr)), (Some(0), ""));
@@ -453,4 +457,18 @@ fn patterns_that_choose_nothing_are_told() {
     let output = tool(&root, &["--snapshot", "two", "--indices", "empty,-typo*"]);
     assert_eq!((output.status.code(), text(&output.stdout).lines().count()), (Some(0), 1));
     assert!(text(&output.stderr).contains("warning: --indices -typo* leaves nothing out"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn progress_grows_to_all_of_the_shards() {
+    let output =
+        tool(&golden().join("elasticsearch-9.5.3"), &["--snapshot", "two", "--jobs", "1", "--progress", "plain"]);
+    let said = text(&output.stderr);
+    let percents: Vec<u64> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("es-read-snapshot: two: ")?.split_once("% ")?.0.parse().ok())
+        .collect();
+    assert!(percents.len() > 2 && percents.len() == said.lines().count(), "{said}");
+    let last = said.lines().last().unwrap();
+    assert!(last.starts_with("es-read-snapshot: two: 100% "), "{said}");
 }

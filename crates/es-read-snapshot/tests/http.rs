@@ -73,7 +73,10 @@ fn answer(
             .write_all(b"HTTP/1.1 416 Range Not Satisfiable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     }
     let (status, from, (to, sent)) = match range {
-        Some((from, to)) => ("206 Partial Content", from, ends(from, (to + 1).min(bytes.len()))),
+        Some((from, to)) => {
+            let (to, sent) = ends(from, (to + 1).min(bytes.len()));
+            ("206 Partial Content", from, (to.min(bytes.len()), sent))
+        }
         None => ("200 OK", 0, (bytes.len(), bytes.len())),
     };
     let head = format!(
@@ -140,6 +143,10 @@ fn addresses_that_make_no_sense_are_wrong_usage_and_say_no_secrets() {
         (s3, &["--region", "eu\ncentral", "--anonymous"], "is no name of a region"),
         ("s3://bucket/a#canary-secret", &["--anonymous"], "a URL ends at its '#'"),
         ("file:///tmp?canary-secret", &[], "a path ends at its '?'"),
+        ("s3://key:canary@bucket/a", &["--anonymous"], "a bucket has no user, password or port"),
+        ("s3://bucket:9000/a", &["--anonymous"], "an address by --endpoint"),
+        ("azure://bucket/a", &[], "hint: AZURE_STORAGE_ACCOUNT_NAME is its name"),
+        ("file://tmp/a", &[], "a path begins with a third '/': file:///tmp/a"),
     ] {
         let output = read(repository, &[&["--list", "snapshots"], flags].concat());
         let said = String::from_utf8_lossy(&output.stderr);
@@ -199,11 +206,14 @@ fn answers(status: &'static str, body: &'static str) -> (String, Receiver<String
 #[test]
 fn a_password_in_the_url_is_sent_and_in_no_message() {
     let (address, requests) = answers("400 Bad Request", "no");
-    let output = read(&format!("http://me:top%20canary@{address}/r?sig=canary"), &["--list", "snapshots"]);
-    refuses(&output, 3, &address);
-    let request = requests.recv().unwrap();
-    assert!(request.starts_with("GET /r/index.latest?sig=canary "), "{request}");
-    assert!(request.to_lowercase().contains("authorization: basic bwu6dg9wignhbmfyeq=="), "{request}");
+    // With and without a '/' at its end.
+    for path in ["/r", "/r/"] {
+        let url = format!("http://me:top%20canary@{address}{path}?sig=canary");
+        refuses(&read(&url, &["--list", "snapshots"]), 3, &address);
+        let request = requests.recv().unwrap();
+        assert!(request.starts_with("GET /r/index.latest?sig=canary "), "{request}");
+        assert!(request.to_lowercase().contains("authorization: basic bwu6dg9wignhbmfyeq=="), "{request}");
+    }
 }
 
 #[test]
@@ -212,6 +222,12 @@ fn what_a_store_refuses_for_good_is_not_tried_again() {
         ("400 Bad Request", "<Code>InvalidRequest</Code>", 3, "/bucket/a%20b/index.latest"),
         ("404 Not Found", "<Code>NoSuchBucket</Code><BucketName>bucket</BucketName>", 3, "there is no such bucket: "),
         ("403 Forbidden", "<Code>AccessDenied</Code>", 4, "/bucket/a%20b/index.latest"),
+        ("400 Bad Request", "<Code>ExpiredToken</Code>", 4, "HTTP 400 Bad Request: ExpiredToken\n"),
+        ("400 Bad Request", "<Code>A</Code><Region>eu-x-1</Region>", 3, "hint: --region eu-x-1\n"),
+        ("301 Moved\r\nx-amz-bucket-region: eu-x-1", "", 3, "HTTP 301: the bucket is in region eu-x-1\n"),
+        ("301 Moved", "", 3, "HTTP 301: a redirect that does not say where to\n"),
+        ("403 Forbidden", "<Code>InvalidObjectState</Code>", 3, "hint: it is archived"),
+        ("403 Forbidden", "<a>\n <b>c\n", 4, "HTTP 403 Forbidden: <a> <b>c\n"),
     ] {
         let (address, requests) = answers(status, body);
         let endpoint = format!("http://{address}");
@@ -269,7 +285,7 @@ fn a_redirect_is_not_followed_and_names_where_it_leads() {
 fn an_answer_that_is_compressed_is_not_taken_for_the_blob() {
     let (address, requests) = answers("200 OK\r\ncontent-encoding: gzip", "x");
     let output = read(&format!("http://{address}/r"), &["--list", "snapshots"]);
-    refuses(&output, 3, "Content-Length Header missing");
+    refuses(&output, 3, "the store does not say how long the blob is");
     let asked: Vec<String> = requests.try_iter().collect();
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert!(!asked[0].contains("gzip"), "{asked:?}");
@@ -288,7 +304,11 @@ fn a_store_over_tls_is_asked_with_the_authority_of_aws_ca_bundle_and_no_other() 
             .output()
             .unwrap()
     };
-    refuses(&list(None), 3, "certificate");
+    refuses(
+        &list(None),
+        3,
+        "UnknownIssuer\nes-read-snapshot: hint: AWS_CA_BUNDLE is a file of certificates to trust\n",
+    );
     assert!(secure.heard().is_empty());
     refuses(&list(Some(Path::new("/dev/null"))), 2, "AWS_CA_BUNDLE: /dev/null: no certificate in it");
     refuses(&list(Some(&secure.authority)), 3, "index.latest");
@@ -317,4 +337,153 @@ fn a_blob_that_was_cut_is_damaged_over_http_too() {
         let output = read(&serve(root.path().to_owned()), &["--snapshot", "two", "--quiet"]);
         refuses(&output, 3, "the blob is shorter than the repository says");
     }
+}
+
+#[test]
+fn a_store_that_knows_no_ranges_is_refused_for_good() {
+    let (address, _requests) = answers("200 OK", "{}");
+    let output = read(&format!("http://{address}/r"), &["--generation", "0", "--snapshot", "x"]);
+    refuses(&output, 3, "index-0: missing field");
+    // As python's http.server answers.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let lines = BufReader::new(connection.try_clone().unwrap()).lines();
+            let head: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            let name = head[0].split(' ').nth(1).unwrap().trim_start_matches('/').to_owned();
+            let bytes = fs::read(golden("elasticsearch-5.5.2").join(name));
+            let (status, bytes) = bytes.map_or(("404 Not Found", Vec::new()), |bytes| ("200 OK", bytes));
+            let dates = "last-modified: Mon, 01 Jan 2018 00:00:00 GMT\r\nconnection: close";
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{dates}\r\n\r\n", bytes.len());
+            let _ = connection.write_all(&[head.as_bytes(), &bytes].concat());
+        }
+    });
+    let output = read(&url, &["--snapshot", "two", "--quiet"]);
+    refuses(&output, 3, "the store knows no ranges: it answers with the whole blob\n");
+}
+
+#[test]
+fn another_range_than_was_asked_for_is_not_taken_for_a_blob_that_was_cut() {
+    let url = serve_with(golden("elasticsearch-5.5.2"), |_, to| (to + 1, to + 1));
+    let output = read(&url, &["--snapshot", "two", "--quiet"]);
+    refuses(&output, 3, "the store answers with another range than was asked for\n");
+}
+
+/// The first request of a reading of `url` from an emulator that refuses it, with these flags.
+fn asked_of_an_emulator(url: &str, path: &str, flags: &[&str], account: &[(&str, &str)]) -> String {
+    let (address, requests) = answers("403 Forbidden", "<Code>AccessDenied</Code>");
+    let output = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
+        .env_clear()
+        .envs(account.iter().copied())
+        .args(["--repository", url, "--list", "snapshots", "--endpoint", &format!("http://{address}{path}")])
+        .args(flags)
+        .output()
+        .unwrap();
+    refuses(&output, 4, "HTTP 403 Forbidden: AccessDenied\n");
+    requests.recv().unwrap()
+}
+
+#[test]
+fn an_address_in_the_environment_is_as_good_as_a_flag() {
+    for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"] {
+        let (address, requests) = answers("403 Forbidden", "<Code>AccessDenied</Code>");
+        let output = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
+            .env_clear()
+            .env(name, format!("http://{address}"))
+            .args(["--repository", "s3://bucket/a", "--list", "snapshots", "--anonymous"])
+            .output()
+            .unwrap();
+        refuses(&output, 4, "HTTP 403 Forbidden: AccessDenied\n");
+        let request = requests.recv().unwrap();
+        assert!(request.starts_with("GET /bucket/a/index.latest "), "{request}");
+    }
+}
+
+#[test]
+fn every_cloud_may_be_an_emulator_without_tls() {
+    let anonymous = &["--anonymous"][..];
+    let request = asked_of_an_emulator("gs://bucket/a", "", anonymous, &[]);
+    assert!(request.starts_with("GET /bucket/a%2Findex%2Elatest "), "{request}");
+    assert!(!request.to_lowercase().contains("authorization"), "{request}");
+    let account = [("AZURE_STORAGE_ACCOUNT_NAME", "me"), ("AZURE_STORAGE_ACCOUNT_KEY", "Y2FuYXJ5")];
+    let request = asked_of_an_emulator("azure://bucket/a", "/me", &[], &account);
+    assert!(request.starts_with("GET /me/bucket/a/index.latest "), "{request}");
+    assert!(request.to_lowercase().contains("authorization: sharedkey me:"), "{request}");
+    let request = asked_of_an_emulator("azure://bucket/a", "/me", anonymous, &account);
+    assert!(!request.to_lowercase().contains("authorization"), "{request}");
+}
+
+#[test]
+fn no_credentials_where_no_cloud_gives_them_are_not_for_later() {
+    let (address, _requests) = answers("404 Not Found", "");
+    for (url, hint) in
+        [("gs://bucket", "GOOGLE_APPLICATION_CREDENTIALS"), ("azure://bucket", "AZURE_STORAGE_ACCOUNT_KEY")]
+    {
+        let output = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
+            .env_clear()
+            .envs([("GCE_METADATA_HOST", &address), ("GCE_METADATA_IP", &address)])
+            .envs([("AZURE_MSI_ENDPOINT", format!("http://{address}/metadata/identity/oauth2/token"))])
+            .env("AZURE_STORAGE_ACCOUNT_NAME", "me")
+            .args(["--repository", url, "--list", "snapshots"])
+            .output()
+            .unwrap();
+        refuses(&output, 4, "index.latest: no credentials: request for a token: GET http://");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("hint: {hint} ")), "{output:?}");
+    }
+}
+
+#[test]
+fn each_request_is_told_to_who_wants_to_hear_it() {
+    let url = serve(golden("elasticsearch-5.5.2"));
+    let output = read(&url, &["--snapshot", "two", "-v"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for words in [format!("es-read-snapshot: GET {url}/index.latest: 200 OK, "), " bytes=0-".into()] {
+        assert!(said.contains(&words), "{words}: {said}");
+    }
+    assert!(read(&url, &["--snapshot", "two"]).stderr.is_empty());
+}
+
+#[test]
+fn a_proxy_that_refuses_is_not_for_later() {
+    let (proxy, requests) = answers("403 Forbidden", "");
+    let output = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
+        .env_clear()
+        .env("HTTP_PROXY", format!("http://me:canary@{proxy}"))
+        .args(["--repository", "http://there.invalid/r", "--list", "snapshots"])
+        .output()
+        .unwrap();
+    refuses(&output, 3, "CONNECT proxy failed: proxy server responded 403");
+    assert!(requests.recv().unwrap().starts_with("CONNECT there.invalid:80 "));
+}
+
+#[test]
+fn a_store_that_is_away_for_a_while_is_waited_for_once_it_has_answered() {
+    let of = golden("elasticsearch-5.5.2");
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            // More tries than the library makes, of whatever is asked for then.
+            let is_away = (2..16).contains(&counted.fetch_add(1, Ordering::Relaxed));
+            let mut connection = connection.unwrap();
+            if is_away {
+                let _ =
+                    connection.write_all(b"HTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            } else {
+                answer(&of, connection, |_, to| (to, to)).unwrap_or(());
+            }
+        }
+    });
+    let output = read(&url, &["--snapshot", "two", "--jobs", "1"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let warning = format!("es-read-snapshot: warning: GET {url}/");
+    assert!(said.starts_with(&warning) && said.ends_with("after 10 retries; it is asked again for 180 s\n"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(asked.load(Ordering::Relaxed) > 20);
 }

@@ -39,9 +39,11 @@ impl Blobs {
                 .with_hint("in a path it is written %3F"));
         }
         let backend = if url.scheme() == "file" {
-            let root = url
-                .to_file_path()
-                .map_err(|()| Error::new(ErrorKind::Usage, format!("{plain}: not the path of a file")))?;
+            let root = url.to_file_path().map_err(|()| {
+                let path = plain.trim_start_matches("file:").trim_start_matches('/');
+                Error::new(ErrorKind::Usage, format!("{plain}: not the path of a file"))
+                    .with_hint(format!("a path begins with a third '/': file:///{path}"))
+            })?;
             let name = root.display().to_string();
             match root.metadata() {
                 Ok(metadata) if metadata.is_dir() => {}

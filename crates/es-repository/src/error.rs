@@ -75,6 +75,12 @@ impl Error {
 
     /// A failure of a blob. A blob that is not there has been deleted, or was never written.
     pub(crate) fn blob(name: &str, error: &io::Error) -> Self {
+        let hint = error.get_ref().and_then(|inner| inner.downcast_ref::<Told>()).and_then(|told| told.hint.clone());
+        let own = Self::of_blob(name, error);
+        Self { hint: own.hint.or(hint), ..own }
+    }
+
+    fn of_blob(name: &str, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::corrupt(name, "no such blob in the repository"),
             io::ErrorKind::PermissionDenied => Self::new(ErrorKind::Denied, format!("{name}: {error}")),
@@ -89,6 +95,21 @@ impl Error {
         }
     }
 }
+
+/// What goes into an [`io::Error`] with a hint.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) said: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.said)
+    }
+}
+
+impl std::error::Error for Told {}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,10 +1,11 @@
 //! HTTP for `object_store`, by ureq: who waits for an answer receives it, into memory that is used again for each piece.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,26 +18,47 @@ use object_store::{ClientOptions, HeaderMap};
 use ureq::http::{Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+use crate::secrets::without_secrets;
+
 /// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 /// How long a connection may be silent.
 const SILENT: Duration = Duration::from_secs(30);
+/// How long the head of an answer may take, however it trickles in.
+const HEAD: Duration = Duration::from_mins(1);
+/// Over so long a time of waiting, fewer than [`TRICKLE`] bytes are as good as none.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes.
+pub(crate) const TRICKLE: u64 = 30 << 10;
 /// Bytes of an answer that are handed on at a time.
 const PIECE: usize = 128 << 10;
 /// Connections that are kept for the next request: as many as there are readers, most of the time.
 const IDLE: usize = 32;
 
-/// Whom to trust.
-#[derive(Debug, Clone)]
+/// What is said of a bucket that lies elsewhere, before the name of its region.
+pub(crate) const BUCKET_REGION: &str = "the bucket is in region ";
+
+/// Hears of each request.
+pub(crate) type Listener = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Whom to trust, and who hears of requests.
+#[derive(Clone)]
 pub(crate) struct Connector {
     trusted: RootCerts,
+    listener: Option<Listener>,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Connector").field("trusted", &self.trusted).finish_non_exhaustive()
+    }
 }
 
 impl Connector {
     /// Trusts the certificates of a bundle (PEM), or whom the system trusts.
-    pub(crate) fn new(bundle: Option<&[u8]>) -> Result<Self, ureq::Error> {
+    pub(crate) fn new(bundle: Option<&[u8]>, listener: Option<Listener>) -> Result<Self, ureq::Error> {
         let Some(bundle) = bundle else {
-            return Ok(Self { trusted: RootCerts::PlatformVerifier });
+            return Ok(Self { trusted: RootCerts::PlatformVerifier, listener });
         };
         let mut certificates = Vec::<Certificate<'static>>::new();
         for item in ureq::tls::parse_pem(bundle) {
@@ -44,7 +66,7 @@ impl Connector {
                 certificates.push(certificate);
             }
         }
-        Ok(Self { trusted: certificates.into() })
+        Ok(Self { trusted: certificates.into(), listener })
     }
 }
 
@@ -54,7 +76,8 @@ impl HttpConnector for Connector {
         let agent = ureq::Agent::config_builder()
             .tls_config(TlsConfig::builder().root_certs(self.trusted.clone()).build())
             .https_only(!allows_http)
-            .timeout_connect(Some(CONNECT))
+            .timeout_connect(Some(connect_time(options)))
+            .timeout_recv_response(Some(HEAD))
             .timeout_per_read(Some(SILENT))
             .timeout_per_write(Some(SILENT))
             // A redirect would carry credentials to another host.
@@ -69,15 +92,28 @@ impl HttpConnector for Connector {
             .build()
             .new_agent();
         let headers = options.get_default_headers().cloned().unwrap_or_default();
-        Ok(HttpClient::new(Service { agent, headers }))
+        Ok(HttpClient::new(Service { agent, headers, listener: self.listener.clone() }))
     }
 }
 
-#[derive(Debug)]
+/// The library has less patience with metadata of a machine, which there is in its own cloud only.
+fn connect_time(options: &ClientOptions) -> Duration {
+    let told = options.get_config_value(&ClientConfigKey::ConnectTimeout);
+    let seconds = told.and_then(|told| told.strip_suffix('s')?.parse().ok());
+    seconds.map_or(CONNECT, Duration::from_secs)
+}
+
 struct Service {
     agent: ureq::Agent,
     /// Of every request.
     headers: HeaderMap,
+    listener: Option<Listener>,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Service(..)")
+    }
 }
 
 #[async_trait]
@@ -90,28 +126,51 @@ impl HttpService for Service {
         // Requests in pieces are uploads.
         let body = body.as_bytes().cloned().ok_or_else(|| refused("a request in pieces"))?;
         let request = ureq::http::Request::from_parts(head, body);
+        let (what, began) = (self.listener.is_some().then(|| described(&request)), Instant::now());
         let sent = if request.body().is_empty() && request.method().is_safe() {
             self.agent.run(request.map(|_| ()))
         } else {
             self.agent.run(request.map(|body| body.to_vec()))
         };
-        let (head, body) = sent.map_err(error)?.into_parts();
-        if head.status.is_redirection()
-            && let Some(to) = head.headers.get(header::LOCATION)
-        {
-            return Err(refused(&format!(
-                "HTTP {}: a redirect to {}, which is not followed",
-                head.status.as_u16(),
-                String::from_utf8_lossy(to.as_bytes())
-            )));
+        if let (Some(listener), Some(what)) = (&self.listener, what) {
+            let took = began.elapsed().as_millis();
+            match &sent {
+                Ok(answer) => listener(&format!("{what}: {}, {took} ms", answer.status())),
+                Err(error) => listener(&format!("{what}: {error}, {took} ms")),
+            }
+        }
+        let (head, body) = sent.map_err(|why| error(&why))?.into_parts();
+        if head.status.is_redirection() {
+            return Err(redirected(&head));
         }
         let body = ResponseBody {
             left: body.content_length(),
             reader: body.into_with_config().limit(u64::MAX).reader(),
             buffer: Arc::default(),
+            pace: Pace::default(),
         };
         Ok(Response::from_parts(head, HttpResponseBody::new(body)))
     }
+}
+
+/// A request for those who read along, without what nobody else may read.
+fn described<T>(request: &ureq::http::Request<T>) -> String {
+    let url = without_secrets(&request.uri().to_string());
+    match request.headers().get(header::RANGE).and_then(|range| range.to_str().ok()) {
+        Some(range) => format!("{} {url} {range}", request.method()),
+        None => format!("{} {url}", request.method()),
+    }
+}
+
+/// A redirect is where the bucket is, or nobody knows where.
+fn redirected(head: &ureq::http::response::Parts) -> HttpError {
+    let told = |name: &str| head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let status = head.status.as_u16();
+    refused(&match (told("x-amz-bucket-region"), told("location")) {
+        (Some(region), _) => format!("HTTP {status}: {BUCKET_REGION}{region}"),
+        (None, Some(to)) => format!("HTTP {status}: a redirect to {to}, which is not followed"),
+        (None, None) => format!("HTTP {status}: a redirect that does not say where to"),
+    })
 }
 
 /// What does not get better by another try.
@@ -120,18 +179,29 @@ fn refused(why: &str) -> HttpError {
 }
 
 /// Says which requests may be sent again.
-fn error(error: ureq::Error) -> HttpError {
+fn error(error: &ureq::Error) -> HttpError {
     use ureq::{Error as E, Timeout as T};
-    let kind = match &error {
+    let kind = match error {
         E::Io(error) if error.kind() == ErrorKind::ConnectionRefused => HttpErrorKind::Connect,
         E::ConnectionFailed | E::HostNotFound | E::Timeout(T::Connect | T::Resolve) => HttpErrorKind::Connect,
         E::Timeout(_) => HttpErrorKind::Timeout,
         // What TLS says of a certificate.
         E::Io(error) if error.kind() == ErrorKind::InvalidData => HttpErrorKind::Decode,
         E::Io(_) | E::Protocol(_) => HttpErrorKind::Interrupted,
-        _ => HttpErrorKind::Unknown,
+        // A URL that is none, a proxy that refuses.
+        _ => HttpErrorKind::Decode,
     };
-    HttpError::new(kind, error)
+    let why = match error {
+        E::Io(error) if error.kind() == ErrorKind::ConnectionRefused => "connection refused".into(),
+        E::Timeout(T::Connect | T::Resolve) => "no connection in time".into(),
+        E::Timeout(_) => "no answer in time".into(),
+        E::RequireHttpsOnly(_) => "it is not https".into(),
+        E::Io(error) if error.kind() == ErrorKind::InvalidData => format!("TLS: {error}"),
+        E::Io(error) => error.to_string(),
+        E::Protocol(error) => format!("not a whole HTTP answer: {error}"),
+        error => error.to_string(),
+    };
+    HttpError::new(kind, io::Error::other(why))
 }
 
 /// The body of an answer. To poll it is to wait for it.
@@ -140,6 +210,26 @@ struct ResponseBody {
     left: Option<u64>,
     reader: ureq::BodyReader<'static>,
     buffer: Arc<Vec<u8>>,
+    pace: Pace,
+}
+
+/// How long was waited, not counting what was done meanwhile, and how many bytes came of it.
+#[derive(Default)]
+struct Pace {
+    waited: Duration,
+    came: u64,
+}
+
+impl Pace {
+    /// Whether that is no more than a trickle.
+    fn is_too_slow(&mut self, waited: Duration, came: usize) -> bool {
+        self.waited += waited;
+        self.came += came as u64;
+        if self.came >= TRICKLE {
+            *self = Self::default();
+        }
+        self.waited >= PATIENCE
+    }
 }
 
 /// Memory of a piece.
@@ -159,7 +249,11 @@ impl ResponseBody {
             self.buffer = Arc::new(vec![0; size.max(1)]);
         }
         let Some(buffer) = Arc::get_mut(&mut self.buffer) else { return Ok(None) };
+        let began = Instant::now();
         let count = self.reader.read(buffer)?;
+        if self.pace.is_too_slow(began.elapsed(), count) {
+            return Err(io::Error::new(ErrorKind::TimedOut, "less than 1 kB/s"));
+        }
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(count as u64);
             if *left == 0 {
@@ -177,11 +271,35 @@ impl Body for ResponseBody {
     type Error = HttpError;
 
     fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        let piece = self.get_mut().piece().map_err(|why| error(why.into()));
+        let piece = self.get_mut().piece().map_err(|why| error(&why.into()));
         Poll::Ready(piece.transpose().map(|piece| piece.map(Frame::data)))
     }
 
     fn size_hint(&self) -> SizeHint {
         self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_now_and_then_is_no_answer() {
+        let second = Duration::from_secs(1);
+        let mut pace = Pace::default();
+        assert!(!(0..29).any(|_| pace.is_too_slow(second, 1)));
+        assert!(pace.is_too_slow(second, 1));
+        let mut pace = Pace::default();
+        assert!(!(0..1000).any(|_| pace.is_too_slow(second, 1100)));
+        // What is read at once is never slow.
+        assert!(!Pace::default().is_too_slow(29 * second, 1));
+    }
+
+    #[test]
+    fn metadata_of_a_machine_are_waited_for_as_long_as_the_library_says() {
+        let second = ClientOptions::new().with_connect_timeout(Duration::from_secs(1));
+        assert_eq!(connect_time(&second), Duration::from_secs(1));
+        assert_eq!(connect_time(&ClientOptions::new().with_connect_timeout(CONNECT)), CONNECT);
     }
 }

@@ -20,7 +20,7 @@ mod tree;
 
 pub use error::{Error, ErrorKind, Result};
 pub use index_metadata::{IndexMetadata, Verdict};
-pub use object::{ObjectOptions, S3CredentialSource, S3Credentials};
+pub use object::{ObjectOptions, RequestListener, S3CredentialSource, S3Credentials};
 pub use repository::{Options, Repository};
 pub use repository_data::{IndexEntry, RepositoryData, SnapshotEntry};
 pub use secrets::without_secrets;

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use base64::Engine;
@@ -11,7 +14,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential};
-use object_store::azure::MicrosoftAzureBuilder;
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::client::{HttpError, HttpErrorKind};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
@@ -23,12 +26,18 @@ use percent_encoding::percent_decode_str;
 use tokio::runtime::{Handle, Runtime};
 use url::Url;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::http::Connector;
+use crate::error::{Error, ErrorKind, Result, Told};
+use crate::http::{BUCKET_REGION, CONNECT, Connector, TRICKLE};
 use crate::secrets::{message_without_secrets, without_secrets};
 
 /// Streams break off so often in a row; requests themselves are repeated by the library.
 const ATTEMPTS: u32 = 5;
+/// A store that has answered before may be away for so long.
+const LONGEST: Duration = Duration::from_mins(3);
+/// After the library's own tries, before the next ones.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Of what a store says in an error, so many characters are shown.
+const SAID: usize = 300;
 
 /// How to reach an object store, where its URL does not say.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +54,18 @@ pub struct ObjectOptions {
     pub credentials: Option<S3Credentials>,
     /// Certificates to trust (PEM); else the system's.
     pub ca_bundle: Option<Vec<u8>>,
+    /// What hears of each request.
+    pub listener: Option<RequestListener>,
+}
+
+/// Hears of each request, in a line.
+#[derive(Clone)]
+pub struct RequestListener(pub Arc<dyn Fn(&str) + Send + Sync>);
+
+impl fmt::Debug for RequestListener {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("RequestListener(..)")
+    }
 }
 
 /// Access key id, secret key and session token, asked for whenever requests are signed: they expire while a large
@@ -90,6 +111,31 @@ pub(crate) struct Objects {
     address: String,
     prefix: String,
     can_list: bool,
+    health: Arc<Health>,
+}
+
+/// What is known of a store from one request to the next.
+struct Health {
+    /// Whether it has ever answered.
+    reached: AtomicBool,
+    /// Whether it is being waited for, which is told once.
+    waits: AtomicBool,
+    listener: Option<RequestListener>,
+}
+
+impl Health {
+    fn answered(&self) {
+        self.reached.store(true, Ordering::Relaxed);
+        self.waits.store(false, Ordering::Relaxed);
+    }
+
+    fn waits(&self, why: &io::Error) {
+        if !self.waits.swap(true, Ordering::Relaxed)
+            && let Some(RequestListener(listener)) = &self.listener
+        {
+            listener(&format!("warning: {why}; it is asked again for {} s", LONGEST.as_secs()));
+        }
+    }
 }
 
 fn usage(url: &Url, what: impl std::fmt::Display) -> Error {
@@ -113,21 +159,55 @@ impl Objects {
             .build()
             .map_err(|error| Error::new(ErrorKind::Failed, format!("object store: {error}")))?;
         let bundle = options.ca_bundle.as_deref();
-        let http = Connector::new(bundle).map_err(|error| usage(url, format!("certificates to trust: {error}")))?;
+        let health = Health {
+            reached: AtomicBool::new(false),
+            waits: AtomicBool::new(false),
+            listener: options.listener.clone(),
+        };
+        let listener = options.listener.as_ref().map(|listener| Arc::clone(&listener.0));
+        let http =
+            Connector::new(bundle, listener).map_err(|error| usage(url, format!("certificates to trust: {error}")))?;
         let mut prefix = decoded(url, url.path().trim_matches('/'))?;
         let mut can_list = true;
-        let failed = |error: object_store::Error| usage(url, error);
-        let bucket = || url.host_str().ok_or_else(|| usage(url, "the name of a bucket is missing"));
+        let failed = |error: object_store::Error| usage(url, reworded(&error.to_string()));
+        let bucket = || {
+            // Left out, it would be missed by those who believe that it counts.
+            if !url.username().is_empty() || url.password().is_some() || url.port().is_some() {
+                let what = "a bucket has no user, password or port";
+                return Err(
+                    usage(url, what).with_hint("credentials come from the environment, an address by --endpoint")
+                );
+            }
+            url.host_str().ok_or_else(|| usage(url, "the name of a bucket is missing"))
+        };
         let store: Arc<dyn ObjectStore> = match url.scheme() {
             "s3" => Arc::new(s3(bucket()?, options)?.with_http_connector(http).build().map_err(failed)?),
             "gs" => {
-                let builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket()?);
+                let mut builder =
+                    GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket()?).with_client_options(client());
+                if let Some(endpoint) = &options.endpoint {
+                    builder = builder.with_base_url(&checked_endpoint(endpoint)?);
+                }
+                if options.anonymous {
+                    builder = builder.with_skip_signature(true);
+                }
                 Arc::new(builder.with_http_connector(http).build().map_err(failed)?)
             }
             "azure" | "az" | "abfs" => {
-                let mut builder = MicrosoftAzureBuilder::from_env().with_container_name(bucket()?);
+                let mut builder =
+                    MicrosoftAzureBuilder::from_env().with_container_name(bucket()?).with_client_options(client());
+                if options.anonymous {
+                    builder = builder.with_skip_signature(true);
+                }
                 if let Some(endpoint) = &options.endpoint {
                     builder = builder.with_endpoint(checked_endpoint(endpoint)?);
+                }
+                let told = |key| builder.get_config_value(&key).filter(|value| !value.is_empty());
+                let emulated = told(AzureConfigKey::UseEmulator).is_some_and(|value| value == "true");
+                if !emulated && told(AzureConfigKey::AccountName).is_none() {
+                    return Err(
+                        usage(url, "the account is missing").with_hint("AZURE_STORAGE_ACCOUNT_NAME is its name")
+                    );
                 }
                 Arc::new(builder.with_http_connector(http).build().map_err(failed)?)
             }
@@ -136,7 +216,7 @@ impl Objects {
                 can_list = false;
                 prefix = String::new();
                 let (plain, headers) = basic_auth(url)?;
-                let client = ClientOptions::new().with_allow_http(true).with_default_headers(headers);
+                let client = client().with_default_headers(headers);
                 let builder = HttpBuilder::new().with_url(plain).with_client_options(client);
                 Arc::new(builder.with_http_connector(http).build().map_err(failed)?)
             }
@@ -147,7 +227,7 @@ impl Objects {
         };
         let address = without_secrets(url.as_str());
         Path::parse(&prefix).map_err(|error| usage(url, error))?;
-        Ok(Self { runtime, store, address, prefix, can_list })
+        Ok(Self { runtime, store, address, prefix, can_list, health: Arc::new(health) })
     }
 
     /// Blob names are below the repository, but for a leading '/', which leads to the root of the bucket.
@@ -180,37 +260,59 @@ impl Objects {
         }
         let failed = |error: &io::Error| Error::blob(&self.address, error);
         let root = Path::parse(&self.prefix).map_err(|error| failed(&io::Error::other(error)))?;
-        let listed = self.runtime.block_on(async {
-            // Only what lies directly here; the folder of indices may hold millions.
-            self.store.list_with_delimiter(Some(&root)).await
-        });
-        match listed {
-            Ok(list) => Ok(Some(
-                list.objects
-                    .iter()
-                    .filter_map(|object| object.location.filename())
-                    .filter(|name| name.starts_with(prefix))
-                    .map(str::to_owned)
-                    .collect(),
-            )),
+        // Only what lies directly here; the folder of indices may hold millions.
+        let listed = self.asked(|| match self.runtime.block_on(self.store.list_with_delimiter(Some(&root))) {
+            Ok(list) => Ok(Some(list)),
             Err(object_store::Error::NotImplemented { .. }) => Ok(None),
-            Err(error) => Err(failed(&to_io(&error))),
+            Err(error) => Err(to_io(&error)),
+        });
+        let names = listed.map_err(|error| failed(&error))?.map(|list| {
+            let names = list.objects.iter().filter_map(|object| object.location.filename());
+            names.filter(|name| name.starts_with(prefix)).map(str::to_owned).collect()
+        });
+        Ok(names)
+    }
+
+    /// Asks again while a store that has answered before does not; an address that never did is most often a wrong one.
+    fn asked<T>(&self, ask: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        let began = Instant::now();
+        loop {
+            let answer = ask();
+            match &answer {
+                Err(lost) if lost.kind() == io::ErrorKind::TimedOut => {
+                    if !self.health.reached.load(Ordering::Relaxed) || began.elapsed() >= LONGEST {
+                        return answer;
+                    }
+                    self.health.waits(lost);
+                }
+                _ => {
+                    self.health.answered();
+                    return answer;
+                }
+            }
+            thread::sleep(PAUSE);
         }
     }
 
     pub(crate) fn get(&self, name: &str) -> io::Result<Vec<u8>> {
         let path = self.path(name)?;
-        self.runtime.block_on(async {
-            let got = self.store.get(&path).await.map_err(|error| to_io(&error))?;
-            Ok(got.bytes().await.map_err(|error| to_io(&error))?.to_vec())
+        self.asked(|| {
+            self.runtime.block_on(async {
+                let got = self.store.get(&path).await.map_err(|error| to_io(&error))?;
+                Ok(got.bytes().await.map_err(|error| to_io(&error))?.to_vec())
+            })
         })
     }
 
     pub(crate) fn read_at(&self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let path = self.path(name)?;
         let end = offset + buffer.len() as u64;
-        let got = self.runtime.block_on(self.store.get_range(&path, offset..end)).map_err(|error| to_io(&error))?;
-        if got.len() != buffer.len() {
+        let ask = || self.runtime.block_on(self.store.get_range(&path, offset..end)).map_err(|error| to_io(&error));
+        let got = self.asked(ask)?;
+        if got.len() > buffer.len() {
+            return Err(more_than_asked());
+        }
+        if got.len() < buffer.len() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         buffer.copy_from_slice(&got);
@@ -222,22 +324,28 @@ impl Objects {
         Ok(Box::new(Pieces {
             runtime: self.runtime.handle().clone(),
             store: Arc::clone(&self.store),
+            health: Arc::clone(&self.health),
             path: self.path(name)?,
             offset,
             end: offset + length,
             left: ATTEMPTS,
+            breaking: None,
+            came: 0,
             answer: None,
             piece: Bytes::new(),
         }))
     }
 }
 
+/// Without TLS where the address says so.
+fn client() -> ClientOptions {
+    ClientOptions::new().with_allow_http(true).with_connect_timeout(CONNECT)
+}
+
 fn s3(bucket: &str, options: &ObjectOptions) -> Result<AmazonS3Builder> {
-    let client = ClientOptions::new().with_allow_http(true);
     let mut builder = AmazonS3Builder::from_env()
         .with_bucket_name(bucket)
-        .with_client_options(client)
-        .with_virtual_hosted_style_request(!options.path_style && options.endpoint.is_none())
+        .with_client_options(client())
         .with_skip_signature(options.anonymous);
     if let Some(endpoint) = &options.endpoint {
         builder = builder.with_endpoint(endpoint.clone());
@@ -249,11 +357,14 @@ fn s3(bucket: &str, options: &ObjectOptions) -> Result<AmazonS3Builder> {
         builder = builder.with_credentials(Arc::new(credentials.clone()));
     }
     // Those of the environment too.
+    let mut is_amazons = true;
     for key in [AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint] {
         if let Some(endpoint) = builder.get_config_value(&key) {
+            is_amazons = false;
             builder = builder.with_config(key, checked_endpoint(&endpoint)?);
         }
     }
+    builder = builder.with_virtual_hosted_style_request(!options.path_style && is_amazons);
     if let Some(region) = builder.get_config_value(&AmazonS3ConfigKey::Region)
         && !region.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     {
@@ -282,10 +393,12 @@ fn checked_endpoint(endpoint: &str) -> Result<String> {
     }
 }
 
-/// The URL without a user's name and password, and the header that says them.
+/// The URL without a '/' at the end and a user's name and password, and the header that says these.
 fn basic_auth(url: &Url) -> Result<(String, HeaderMap)> {
     let mut headers = HeaderMap::new();
     let mut plain = url.clone();
+    // Names are put after it and a '/'.
+    plain.set_path(url.path().trim_end_matches('/'));
     let password = url.password().unwrap_or_default();
     if !(url.username().is_empty() && password.is_empty()) {
         let pair = format!("{}:{}", decoded(url, url.username())?, decoded(url, password)?);
@@ -302,12 +415,17 @@ fn basic_auth(url: &Url) -> Result<(String, HeaderMap)> {
 struct Pieces {
     runtime: Handle,
     store: Arc<dyn ObjectStore>,
+    health: Arc<Health>,
     path: Path,
     /// Where the next piece begins.
     offset: u64,
     end: u64,
-    /// How often it may break off before the next piece comes.
+    /// How often it may break off before enough has come.
     left: u32,
+    /// Since when it has been breaking off.
+    breaking: Option<Instant>,
+    /// Bytes since then.
+    came: u64,
     /// What is being answered.
     answer: Option<BoxStream<'static, object_store::Result<Bytes>>>,
     /// What is left of the piece at hand.
@@ -315,6 +433,10 @@ struct Pieces {
 }
 
 impl Pieces {
+    fn has_broken_too_long(&mut self) -> bool {
+        self.breaking.get_or_insert_with(Instant::now).elapsed() >= LONGEST
+    }
+
     /// The next piece; none at the end of the range.
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
         while self.offset < self.end {
@@ -323,22 +445,39 @@ impl Pieces {
             } else {
                 let range = Some(GetRange::Bounded(self.offset..self.end));
                 let options = GetOptions { range, ..GetOptions::default() };
-                let got = self.store.get_opts(&self.path, options).await.map_err(|error| to_io(&error))?;
-                self.answer.insert(got.into_stream())
+                match self.store.get_opts(&self.path, options).await.map_err(|error| to_io(&error)) {
+                    Ok(got) => {
+                        self.health.answered();
+                        self.answer.insert(got.into_stream())
+                    }
+                    Err(lost) if lost.kind() == io::ErrorKind::TimedOut && !self.has_broken_too_long() => {
+                        self.health.waits(&lost);
+                        tokio::time::sleep(PAUSE).await;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
             };
-            match answer.next().await {
+            let broken = match answer.next().await {
+                Some(Ok(piece)) if piece.len() as u64 > self.end - self.offset => return Err(more_than_asked()),
                 Some(Ok(piece)) => {
                     self.offset += piece.len() as u64;
-                    self.left = ATTEMPTS;
+                    self.came += piece.len() as u64;
+                    // A byte now and then is no progress.
+                    if self.came >= TRICKLE {
+                        (self.left, self.breaking) = (ATTEMPTS, None);
+                    }
                     return Ok(Some(piece));
                 }
-                None if self.left == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Some(Err(error)) if self.left == 0 => return Err(to_io(&error)),
-                None | Some(Err(_)) => {
-                    self.left -= 1;
-                    self.answer = None;
-                }
+                Some(Err(error)) => to_io(&error),
+                None => io::ErrorKind::UnexpectedEof.into(),
+            };
+            if self.left == 0 || self.has_broken_too_long() {
+                return Err(broken);
             }
+            self.left -= 1;
+            self.came = 0;
+            self.answer = None;
         }
         Ok(None)
     }
@@ -358,33 +497,145 @@ impl Read for Pieces {
     }
 }
 
+fn more_than_asked() -> io::Error {
+    io::Error::other("the store answers with more bytes than were asked for")
+}
+
 /// What a failure means for who may try again.
 fn to_io(error: &object_store::Error) -> io::Error {
     use object_store::Error as E;
-    let said = message_without_secrets(&error.to_string());
+    let raw = message_without_secrets(&error.to_string());
+    let said = reworded(&raw);
+    let has = |words: &[&str]| words.iter().any(|word| raw.contains(word));
+    let hinted = |kind, said: String, hint: &str| io::Error::new(kind, Told { said, hint: Some(hint.to_owned()) });
     let kind = match &error {
+        _ if has(&["Received non-partial response", "Range request not supported"]) => {
+            let said = "the store knows no ranges: it answers with the whole blob";
+            return hinted(io::ErrorKind::Other, said.into(), "copy the repository, and read it from file://");
+        }
         // A repository without a bucket is not one without blobs.
-        E::NotFound { .. } | E::Generic { .. } if said.contains("NoSuchBucket") => {
+        E::NotFound { .. } | E::Generic { .. } if has(&["NoSuchBucket", "ContainerNotFound"]) => {
             return io::Error::other(format!("there is no such bucket: {said}"));
         }
         E::NotFound { .. } => io::ErrorKind::NotFound,
+        // Where a cloud's machine would be asked who it is, and there is none.
+        E::Generic { .. }
+            if has(&["/computeMetadata/", "/metadata/identity/"]) && !matches!(status(&raw), Some(429 | 500..)) =>
+        {
+            let hint = if raw.contains("/computeMetadata/") {
+                "GOOGLE_APPLICATION_CREDENTIALS names a file of credentials; --anonymous sends none"
+            } else {
+                "AZURE_STORAGE_ACCOUNT_KEY is the key of the account; --anonymous sends none"
+            };
+            return hinted(io::ErrorKind::PermissionDenied, format!("no credentials: {said}"), hint);
+        }
+        _ if has(&["<Code>InvalidObjectState</Code>"]) => {
+            return hinted(io::ErrorKind::Other, said, "it is archived: have the store restore it first");
+        }
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => io::ErrorKind::PermissionDenied,
-        E::Generic { .. } => match status(&said) {
+        E::Generic { .. } => match status(&raw) {
             Some(401 | 403) => io::ErrorKind::PermissionDenied,
+            // S3 says so of tokens, and who gives tokens of what it is shown for them.
+            Some(400) if has(&["<Code>ExpiredToken<", "<Code>InvalidToken<", "<Code>TokenRefreshRequired<"]) => {
+                io::ErrorKind::PermissionDenied
+            }
+            Some(400) if has(&["token request"]) => io::ErrorKind::PermissionDenied,
             Some(416) => io::ErrorKind::UnexpectedEof,
             // Time, or less of it, may help here; the library has tried again already.
             Some(408 | 429 | 500..) => io::ErrorKind::TimedOut,
             Some(_) => io::ErrorKind::Other,
             // A blob that ends before the range does is answered with what there is of it.
-            None if said.contains("Requested ") && said.contains(", got ") => io::ErrorKind::UnexpectedEof,
-            None if said.contains("Wanted range starting at ") => io::ErrorKind::UnexpectedEof,
+            None if is_cut(&raw) || has(&["Wanted range starting at "]) => io::ErrorKind::UnexpectedEof,
+            None if has(&["Requested "]) && has(&[", got "]) => {
+                return io::Error::other("the store answers with another range than was asked for");
+            }
             // An answer without a length, as of one that was compressed on the way.
-            None if said.contains("Content-Length Header missing") || is_final(error) => io::ErrorKind::Other,
+            None if has(&["Content-Length Header missing"]) => {
+                let said = "the store does not say how long the blob is: it or a proxy compresses, or sends in chunks";
+                return io::Error::other(said);
+            }
+            None if is_final(error) => io::ErrorKind::Other,
             None => io::ErrorKind::TimedOut,
         },
         _ => io::ErrorKind::Other,
     };
-    io::Error::new(kind, said)
+    if has(&["invalid peer certificate: UnknownIssuer"]) {
+        let variable = if raw.starts_with("Generic S3") { "AWS_CA_BUNDLE" } else { "SSL_CERT_FILE" };
+        return hinted(kind, said, &format!("{variable} is a file of certificates to trust"));
+    }
+    match region(&raw) {
+        Some(region) => hinted(kind, said, &format!("--region {region}")),
+        None => io::Error::new(kind, Told { said, hint: None }),
+    }
+}
+
+/// The region of the bucket, where a store says that it is another one.
+fn region(said: &str) -> Option<&str> {
+    let (_, rest) = said.split_once(BUCKET_REGION).or_else(|| said.split_once("<Region>"))?;
+    let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').unwrap_or(rest.len());
+    (end > 0).then_some(&rest[..end])
+}
+
+/// Whether an answer begins where it was asked to, and ends early.
+fn is_cut(said: &str) -> bool {
+    let ranges = said.split_once("Requested ").and_then(|(_, rest)| rest.split_once(", got "));
+    let numbers = |range: &str| {
+        let (from, to) = range.split_once("..")?;
+        let digits = to.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(to.len());
+        Some((from.parse::<u64>().ok()?, to[..digits].parse::<u64>().ok()?))
+    };
+    let Some((asked, got)) = ranges.and_then(|(asked, got)| Some((numbers(asked)?, numbers(got)?))) else {
+        return false;
+    };
+    asked.0 == got.0 && asked.1 > got.1
+}
+
+/// The library's words as one clear line: what was asked for, and what came of it.
+fn reworded(raw: &str) -> String {
+    let named = raw.strip_prefix("Generic ").and_then(|rest| rest.split_once(" error: "));
+    let rest = named.map_or(raw, |(_, rest)| rest);
+    let Some((before, rest)) = rest.rsplit_once("Error performing ") else {
+        return shortened(&rest.replace("HTTP error: ", ""));
+    };
+    let Some((request, why)) = rest.split_once(" - ") else {
+        return shortened(rest);
+    };
+    // Of how long it took, only how often it was tried is of use.
+    let (request, took) = request.rsplit_once(" in ").unwrap_or((request, ""));
+    let tries = took.split_once(", after ").and_then(|(_, rest)| rest.split_once(" retries"));
+    let tries = tries.map_or(String::new(), |(tries, _)| format!(", after {tries} retries"));
+    let why = why.strip_prefix("Server returned non-2xx status code: ").map_or_else(
+        || why.strip_prefix("HTTP error: ").unwrap_or(why).to_owned(),
+        |answer| {
+            let (status, body) = answer.split_once(": ").unwrap_or((answer, ""));
+            let body = body_in_words(body);
+            if body.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {body}") }
+        },
+    );
+    let whose = if before.contains("token request") { "request for a token: " } else { "" };
+    format!("{whose}{}: {}{tries}", request.trim(), shortened(&why))
+}
+
+/// What the body of an error says: code and message, where it is XML of a store.
+fn body_in_words(body: &str) -> String {
+    let part = |name: &str| {
+        let (_, rest) = body.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once(&format!("</{name}>"))?.0)
+    };
+    match (part("Code"), part("Message")) {
+        (Some(code), Some(message)) if !message.is_empty() => format!("{code}: {message}"),
+        (Some(code), _) => code.to_owned(),
+        _ => body.to_owned(),
+    }
+}
+
+/// In one line, and no longer than anyone reads.
+fn shortened(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SAID) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line,
+    }
 }
 
 /// Whether it is about who answers or how, and not about the way there.
@@ -403,4 +654,51 @@ fn is_final(error: &object_store::Error) -> bool {
 fn status(said: &str) -> Option<u16> {
     let (_, rest) = said.split_once("non-2xx status code: ")?;
     rest.get(..3)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_library_become_one_clear_line() {
+        let performing =
+            "Error performing GET http://h/b/a b in 1.8s, after 10 retries, max_retries: 10, retry_timeout: 180s  - ";
+        let status = "Server returned non-2xx status code: 503 Slow Down: ";
+        let xml = "<?xml?>\n<Error>\n <Code>SlowDown</Code>\n <Message>Reduce it.\nNow</Message></Error>";
+        for (raw, line) in [
+            (
+                format!("Generic S3 error: {performing}{status}{xml}"),
+                "GET http://h/b/a b: HTTP 503 Slow Down: SlowDown: Reduce it. Now, after 10 retries",
+            ),
+            (
+                format!("The operation lacked the necessary privileges to complete for path a: {performing}HTTP error: x"),
+                "GET http://h/b/a b: x, after 10 retries",
+            ),
+            (
+                "Generic GCS error: Error performing token request: Error performing POST http://h in 1ms - HTTP error: - x".into(),
+                "request for a token: POST http://h: - x",
+            ),
+            ("Generic S3 error: HTTP error: no answer in time".into(), "no answer in time"),
+            ("Generic S3 error: something\n new".into(), "something new"),
+            ("Error performing what nobody knows".into(), "what nobody knows"),
+            (String::new(), ""),
+        ] {
+            assert_eq!(reworded(&raw), line);
+        }
+        assert_eq!(reworded(&"é".repeat(10_000)), "é".repeat(SAID) + "...");
+    }
+
+    #[test]
+    fn a_blob_that_was_cut_begins_where_it_should() {
+        for (said, cut) in [
+            ("Requested 0..100, got 0..50", true),
+            ("Requested 0..100, got 1..101", false),
+            ("Requested 0..100, got 0..101", false),
+            ("Requested x..100, got 0..10", false),
+            ("Requested 1, got 0", false),
+        ] {
+            assert_eq!(is_cut(said), cut, "{said}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! A repository: from its URL to the files of a shard.
 
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -96,8 +97,11 @@ impl Repository {
     pub fn indices<'a>(&'a self, snapshot: &'a SnapshotEntry, info: &SnapshotInfo) -> Result<Vec<&'a IndexEntry>> {
         let indices: Vec<_> = self.data.indices_of(snapshot).collect();
         let blob = format!("index-{}", self.data.generation);
+        // There may be tens of thousands.
+        let own: HashSet<&str> = info.indices.iter().map(String::as_str).collect();
+        let listed: HashSet<&str> = indices.iter().map(|index| index.name.as_str()).collect();
         for index in &indices {
-            if !info.indices.contains(&index.name) {
+            if !own.contains(index.name.as_str()) {
                 return Err(Error::corrupt(
                     &blob,
                     format!("index {:?} is not in snapshot {:?}", index.name, info.name),
@@ -105,7 +109,7 @@ impl Repository {
             }
         }
         for name in &info.indices {
-            if !indices.iter().any(|index| index.name == *name) {
+            if !listed.contains(name.as_str()) {
                 return Err(Error::corrupt(&blob, format!("index {name:?} of snapshot {:?} is missing", info.name)));
             }
         }
