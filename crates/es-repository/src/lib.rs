@@ -9,6 +9,7 @@ mod error;
 mod http;
 mod index_metadata;
 mod object;
+mod object_error;
 mod repository;
 mod repository_data;
 mod secrets;
