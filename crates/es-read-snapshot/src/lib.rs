@@ -83,8 +83,8 @@ pub struct Args {
     #[arg(long, value_name = "FORMAT", default_value = "jsonl", conflicts_with_all = NO_DOCUMENTS)]
     format: Format,
 
-    /// Major version of the cluster that lines of --format bulk are for: through 6 they name types, through 5 parents too
-    /// [default: 7]
+    /// Major version of the cluster that lines of --format bulk are for: through 6 they name types, through 5 parents too.
+    /// 5 is right for 6.0 and 6.1, which refuse the type _doc [default: 7]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(5..), conflicts_with_all = NO_DOCUMENTS)]
     target_major: Option<u32>,
 
