@@ -36,6 +36,8 @@ const ATTEMPTS: u32 = 5;
 const LONGEST: Duration = Duration::from_mins(3);
 /// After the library's own tries, before the next ones.
 const PAUSE: Duration = Duration::from_secs(1);
+/// After an answer that broke off.
+const BREATH: Duration = Duration::from_millis(50);
 
 /// How to reach an object store, where its URL does not say.
 #[derive(Debug, Clone, Default)]
@@ -418,11 +420,11 @@ struct Pieces {
     /// Where the next piece begins.
     offset: u64,
     end: u64,
-    /// How often it may break off before enough has come.
+    /// How often it may break off before the next piece.
     left: u32,
     /// Since when it has been breaking off.
     breaking: Option<Instant>,
-    /// Bytes since then.
+    /// Bytes since they were last enough to forget that.
     came: u64,
     /// What is being answered.
     answer: Option<BoxStream<'static, object_store::Result<Bytes>>>,
@@ -461,9 +463,10 @@ impl Pieces {
                 Some(Ok(piece)) => {
                     self.offset += piece.len() as u64;
                     self.came += piece.len() as u64;
-                    // A byte now and then is no progress.
+                    self.left = ATTEMPTS;
+                    // A byte now and then is no progress for ever.
                     if self.came >= TRICKLE {
-                        (self.left, self.breaking) = (ATTEMPTS, None);
+                        (self.came, self.breaking) = (0, None);
                     }
                     return Ok(Some(piece));
                 }
@@ -474,8 +477,8 @@ impl Pieces {
                 return Err(broken);
             }
             self.left -= 1;
-            self.came = 0;
             self.answer = None;
+            tokio::time::sleep(BREATH).await;
         }
         Ok(None)
     }
