@@ -141,3 +141,63 @@ pub(crate) fn skip_points(input: &mut DataInput<'_>, index_dimensions: bool) -> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+    use std::sync::Arc;
+
+    /// A directory of one file.
+    struct Only(Vec<u8>);
+
+    impl Directory for Only {
+        fn names(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn open(&self, _name: &str) -> Option<Arc<dyn Source>> {
+            Some(Arc::new(self.0.clone()))
+        }
+    }
+
+    /// A whole `.fnm` of these fields.
+    fn read(fields: &[(&str, u8)]) -> Result<FieldInfos> {
+        let text = |bytes: &mut Vec<u8>, text: &str| {
+            bytes.push(u8::try_from(text.len()).unwrap());
+            bytes.extend(text.as_bytes());
+        };
+        let mut bytes = 0x3FD7_6C17_u32.to_be_bytes().to_vec();
+        text(&mut bytes, lucene60_field_infos::CODEC);
+        bytes.extend(2_u32.to_be_bytes());
+        bytes.extend([7; 16]); // the segment
+        bytes.push(0);
+        bytes.push(u8::try_from(fields.len()).unwrap());
+        for (name, number) in fields {
+            text(&mut bytes, name);
+            bytes.extend([*number, 0, 0, 0]);
+            bytes.extend((-1_i64).to_be_bytes());
+            bytes.extend([0, 0]); // no attributes, no points
+        }
+        bytes.extend(0xC028_93E8_u32.to_be_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend(u64::from(crc32fast::hash(&bytes)).to_be_bytes());
+        let commit = SegmentCommitInfo {
+            name: "_0".into(),
+            id: [7; 16],
+            codec: String::new(),
+            deletion_generation: None,
+            deleted: 0,
+            field_infos_generation: None,
+            soft_deleted: None,
+        };
+        FieldInfos::read(&Only(bytes), &commit)
+    }
+
+    #[test]
+    fn fields_of_one_number_are_refused() {
+        assert_eq!(read(&[("_id", 0), ("_source", 1)]).unwrap().by_number(1).unwrap().name, "_source");
+        let error = read(&[("_id", 0), ("_source", 1), ("other", 1)]).unwrap_err().to_string();
+        assert!(error.contains("\"_source\" and \"other\" have one number"), "{error}");
+    }
+}

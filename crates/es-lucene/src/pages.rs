@@ -216,7 +216,7 @@ impl<'a> PagesInput<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -272,6 +272,12 @@ mod tests {
         let checksum = crc32fast::hash(&bytes);
         bytes.extend(u64::from(checksum).to_be_bytes());
         (One(Arc::new(Shared(Mutex::new(bytes), AtomicU64::new(0)))), begin)
+    }
+
+    /// A file with these bytes, open, and where they begin.
+    pub(crate) fn pages(body: &[u8]) -> (Pages, u64) {
+        let (files, begin) = file(body);
+        (Pages::open(&files, &commit(), "_0.dvd", "", "Data").unwrap(), begin)
     }
 
     #[test]

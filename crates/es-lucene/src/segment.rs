@@ -478,3 +478,48 @@ fn count_primary_terms(files: &dyn Directory, commit: &SegmentCommitInfo, fields
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment_infos::SegmentInfos;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    /// The files of one index.
+    struct Folder(PathBuf);
+
+    impl Directory for Folder {
+        fn names(&self) -> Vec<String> {
+            fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        }
+
+        fn open(&self, name: &str) -> Option<Arc<dyn Source>> {
+            fs::read(self.0.join(name)).ok().map(|bytes| Arc::new(bytes) as Arc<dyn Source>)
+        }
+    }
+
+    #[test]
+    fn a_document_more_or_less_than_there_are_primary_terms_is_missed() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/lucene");
+        let mut tried = 0;
+        for index in ["7.4.0-best-speed", "9.9.2-best-speed"] {
+            let files = Folder(golden.join(index));
+            for commit in SegmentInfos::read(&files).unwrap().segments {
+                let mapping = Mapping { primary_terms: true, ..Mapping::default() };
+                let mut segment = Segment::open(&files, &commit, &mapping).unwrap();
+                let terms = segment.primary_terms.unwrap();
+                for (said, right) in [(terms, true), (terms + 1, false), (terms - 1, false)] {
+                    segment.primary_terms = Some(said);
+                    let read = segment.read(|_| -> Result<()> { Ok(()) });
+                    let missed = read
+                        .err()
+                        .is_some_and(|error| error.to_string().contains(&format!("{said} have a primary term")));
+                    assert_eq!(missed, !right, "{index}: {said} of {terms}");
+                    tried += 1;
+                }
+            }
+        }
+        assert!(tried > 6);
+    }
+}

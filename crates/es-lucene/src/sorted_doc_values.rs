@@ -227,3 +227,89 @@ fn shared_with_previous(input: &mut PagesInput<'_>, within: u64, term: &mut Vec<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::tests::pages;
+
+    /// Sixteen terms that share nothing, little and much, and add a byte or many.
+    fn terms() -> Vec<Vec<u8>> {
+        let shared = [0, 0, 1, 13, 14, 15, 16, 17, 30, 40, 200, 0, 15, 15, 16, 3];
+        let more = [60, 50, 60, 15, 16, 17, 18, 40, 60, 300, 1, 400, 16, 15, 1, 17];
+        let mut terms: Vec<Vec<u8>> = Vec::new();
+        for (number, (shared, more)) in (1..).zip(shared.into_iter().zip(more)) {
+            let mut term = terms.last().map(|term| term[..shared].to_vec()).unwrap_or_default();
+            term.extend(vec![number; more]);
+            terms.push(term);
+        }
+        terms
+    }
+
+    fn vint(bytes: &mut Vec<u8>, mut value: usize) {
+        while value > 0x7F {
+            bytes.push(u8::try_from(value & 0x7F | 0x80).unwrap());
+            value >>= 7;
+        }
+        bytes.push(u8::try_from(value).unwrap());
+    }
+
+    fn common(one: &[u8], other: &[u8]) -> usize {
+        one.iter().zip(other).take_while(|(one, other)| one == other).count()
+    }
+
+    /// Every term is read, wherever the one that was read before it.
+    fn same(bytes: &[u8], terms: &[Vec<u8>], read: fn(&mut PagesInput<'_>, u64, &mut Vec<u8>) -> Result<()>) {
+        let (mut pages, begin) = pages(bytes);
+        let mut term = b"what was read before".to_vec();
+        for (number, wanted) in (0..16_u8).zip(terms).rev() {
+            read(&mut PagesInput::at(&mut pages, begin), number.into(), &mut term).unwrap();
+            assert!(term == *wanted, "term {number}: {} bytes", term.len());
+        }
+    }
+
+    #[test]
+    fn terms_without_what_they_share_with_the_one_before_are_read() {
+        let terms = terms();
+        let mut bytes = Vec::new();
+        vint(&mut bytes, terms[0].len());
+        bytes.extend(&terms[0]);
+        for pair in terms.windows(2) {
+            let kept = common(&pair[0], &pair[1]);
+            let more = pair[1].len() - kept;
+            bytes.push(u8::try_from(kept.min(15) | (more - 1).min(15) << 4).unwrap());
+            if kept >= 15 {
+                vint(&mut bytes, kept - 15);
+            }
+            if more >= 16 {
+                vint(&mut bytes, more - 16);
+            }
+            bytes.extend(&pair[1][kept..]);
+        }
+        same(&bytes, &terms, shared_with_previous);
+    }
+
+    #[test]
+    fn terms_without_what_they_share_with_the_first_are_read_by_lengths_of_one_byte_or_two() {
+        let long = terms();
+        let short: Vec<Vec<u8>> = long.iter().map(|term| term[..term.len().min(60)].to_vec()).collect();
+        for (terms, wide) in [(short, false), (long, true)] {
+            let mut bytes = Vec::new();
+            vint(&mut bytes, terms[0].len());
+            bytes.extend(&terms[0]);
+            if wide {
+                bytes.push(255);
+            }
+            let kept = |term: &[u8]| common(&terms[0], term).min(term.len() - 1);
+            for term in &terms[1..] {
+                let more = u16::try_from(term.len() - kept(term) - 1).unwrap();
+                if wide { bytes.extend(more.to_be_bytes()) } else { bytes.push(u8::try_from(more).unwrap()) }
+            }
+            for term in &terms[1..] {
+                bytes.push(u8::try_from(kept(term)).unwrap());
+                bytes.extend(&term[kept(term)..]);
+            }
+            same(&bytes, &terms, shared_with_first);
+        }
+    }
+}

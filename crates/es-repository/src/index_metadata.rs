@@ -358,6 +358,19 @@ mod tests {
     }
 
     #[test]
+    fn metadata_of_another_index_or_of_another_time_is_not_what_an_identifier_means() {
+        let settings = json!({"index.number_of_shards": "1", "index.uuid": "u"});
+        let own = json!({"settings": settings, "settings_version": 1, "mapping_version": 20, "aliases_version": 3});
+        let index = IndexMetadata::parse("meta", json!({"i": own}).to_string().as_bytes(), "i").unwrap();
+        assert!(index.is_known_by("u-history-1-20-3"));
+        for other in
+            ["v-history-1-20-3", "uu-history-1-20-3", "u-history-1-20-4", "u-history-1-0-3", "u-history-2-20-3", "u"]
+        {
+            assert!(!index.is_known_by(other), "{other}");
+        }
+    }
+
+    #[test]
     fn metadata_is_printed_as_the_server_does() {
         let filter = "index.analysis.analyzer.x.filter";
         let settings = json!({"index.number_of_shards": "1", (format!("{filter}.1")): "stop", (format!("{filter}.0")): "lowercase"});

@@ -240,6 +240,34 @@ mod tests {
     }
 
     #[test]
+    fn bytes_in_the_list_are_the_file_only_if_they_are_as_many() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("0")).unwrap();
+        std::fs::write(root.path().join("0/__a"), "abcd").unwrap();
+        let url = Url::from_file_path(root.path()).unwrap();
+        let blobs = Arc::new(Blobs::open(&url, &crate::ObjectOptions::default()).unwrap());
+        let read = |name: &str, inline: &[u8]| {
+            let info = FileInfo {
+                name: name.into(),
+                physical_name: "_0.si".into(),
+                length: 4,
+                checksum: None,
+                part_size: None,
+                meta_hash: Some(crate::tree::Binary(inline.to_vec())),
+            };
+            let file = File::new(&blobs, "0", "snap", info).map_err(|error| error.to_string())?;
+            let mut bytes = [0; 4];
+            file.read_at(0, &mut bytes).map_err(|error| error.to_string())?;
+            Ok::<_, String>(bytes)
+        };
+        assert_eq!(read("__a", b"wxyz").unwrap(), *b"wxyz");
+        for other in [&b""[..], b"wxy", b"vwxyz"] {
+            assert_eq!(read("__a", other).unwrap(), *b"abcd", "{other:?}");
+            assert_eq!(read("v__a", other).unwrap_err(), "snap: _0.si is said to be inlined and is not");
+        }
+    }
+
+    #[test]
     fn a_part_that_is_missing_or_short_is_named() {
         let named = |error: String, name: &str| assert!(error.contains(name), "{error}");
         named(read(&[("__a.part0", "abcd")], 8, Some(4)).unwrap_err(), "__a.part1: no such blob");

@@ -168,6 +168,31 @@ fn every_missing_blob_is_named_or_not_needed() {
     }
 }
 
+/// What lies under its name is whole, and of another snapshot.
+#[test]
+fn the_list_of_files_of_another_snapshot_is_refused() {
+    for repository in repositories() {
+        let (copy, list) = copy(&repository);
+        let lists: Vec<_> =
+            list.iter().filter(|name| name.components().count() > 1 && is_list_of_files(name)).collect();
+        let mut tried = 0;
+        for pair in lists.windows(2).filter(|pair| pair[0].parent() == pair[1].parent()) {
+            let path = copy.path().join(pair[0]);
+            let good = fs::read(&path).unwrap();
+            fs::copy(copy.path().join(pair[1]), &path).unwrap();
+            let error = read(copy.path()).unwrap_err().to_string();
+            assert!(error.contains(&*pair[0].to_string_lossy()) && error.contains("is of snapshot"), "{error}");
+            fs::write(&path, good).unwrap();
+            tried += 1;
+        }
+        assert!(tried > 0, "{}", repository.display());
+    }
+}
+
+fn is_list_of_files(name: &Path) -> bool {
+    name.file_name().is_some_and(|name| name.to_string_lossy().starts_with("snap-"))
+}
+
 /// A shard with one byte of one file changed, and that file's checksum made right again.
 struct Forged<'a> {
     inner: &'a dyn Directory,
