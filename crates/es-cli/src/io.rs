@@ -233,9 +233,11 @@ impl Io {
     /// What hears of each request under `-v`, and of warnings unless `-q`; a silent ear otherwise.
     pub fn listener(&self) -> impl Fn(&str) + 'static {
         let (tool, verbose, quiet) = (self.tool.clone(), self.verbose, self.quiet);
+        // It may be heard by another thread while there is a bar, which is drawn again after it.
+        let clear = if self.progress == Progress::Auto && std::io::stderr().is_terminal() { "\r\x1b[2K" } else { "" };
         move |text| {
             if verbose || (!quiet && text.starts_with("warning: ")) {
-                let _ = writeln!(std::io::stderr(), "{tool}: {}", printable(text));
+                let _ = writeln!(std::io::stderr(), "{clear}{tool}: {}", printable(text));
             }
         }
     }

@@ -241,6 +241,12 @@ fn what_a_store_refuses_for_good_is_not_tried_again() {
 }
 
 #[test]
+fn what_a_store_does_not_know_is_not_for_later() {
+    let (address, _requests) = answers("501 Not Implemented", "<Code>NotImplemented</Code>");
+    refuses(&read(&format!("http://{address}/r"), &["--list", "snapshots"]), 3, "HTTP 501 Not Implemented");
+}
+
+#[test]
 fn what_breaks_off_is_asked_for_from_there_on() {
     let arguments = ["--snapshot", "two", "--quiet"];
     let of = golden("elasticsearch-5.5.2");

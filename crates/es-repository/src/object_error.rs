@@ -51,6 +51,8 @@ pub(crate) fn to_io(error: &object_store::Error) -> io::Error {
             }
             Some(400) if has(&["token request"]) => io::ErrorKind::PermissionDenied,
             Some(416) => io::ErrorKind::UnexpectedEof,
+            // What a store does not know, it never will.
+            Some(501 | 505) => io::ErrorKind::Other,
             // Time, or less of it, may help here; the library has tried again already.
             Some(408 | 429 | 500..) => io::ErrorKind::TimedOut,
             Some(_) => io::ErrorKind::Other,
