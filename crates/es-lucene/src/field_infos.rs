@@ -145,6 +145,7 @@ pub(crate) fn skip_points(input: &mut DataInput<'_>, index_dimensions: bool) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::tests::commit;
     use crate::source::Source;
     use std::sync::Arc;
 
@@ -182,16 +183,7 @@ mod tests {
         bytes.extend(0xC028_93E8_u32.to_be_bytes());
         bytes.extend([0; 4]);
         bytes.extend(u64::from(crc32fast::hash(&bytes)).to_be_bytes());
-        let commit = SegmentCommitInfo {
-            name: "_0".into(),
-            id: [7; 16],
-            codec: String::new(),
-            deletion_generation: None,
-            deleted: 0,
-            field_infos_generation: None,
-            soft_deleted: None,
-        };
-        FieldInfos::read(&Only(bytes), &commit)
+        FieldInfos::read(&Only(bytes), &commit())
     }
 
     #[test]

@@ -247,7 +247,8 @@ pub(crate) mod tests {
         }
     }
 
-    fn commit() -> SegmentCommitInfo {
+    /// That of the only segment, whose files have no generation.
+    pub(crate) fn commit() -> SegmentCommitInfo {
         SegmentCommitInfo {
             name: "_0".into(),
             id: [7; 16],
