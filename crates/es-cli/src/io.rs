@@ -234,7 +234,7 @@ impl Io {
     pub fn listener(&self) -> impl Fn(&str) + 'static {
         let (tool, verbose, quiet) = (self.tool.clone(), self.verbose, self.quiet);
         // It may be heard by another thread while there is a bar, which is drawn again after it.
-        let clear = if self.progress == Progress::Auto && std::io::stderr().is_terminal() { "\r\x1b[2K" } else { "" };
+        let clear = if self.progress.has_bar() { "\r\x1b[2K" } else { "" };
         move |text| {
             if verbose || (!quiet && text.starts_with("warning: ")) {
                 let _ = writeln!(std::io::stderr(), "{clear}{tool}: {}", printable(text));
@@ -252,11 +252,7 @@ impl Io {
     /// Whether progress goes anywhere; if not, the tool need not ask the cluster for it.
     #[must_use]
     pub fn shows_progress(&self) -> bool {
-        match self.progress {
-            Progress::Auto => std::io::stderr().is_terminal(),
-            Progress::Plain => true,
-            Progress::None => false,
-        }
+        self.progress == Progress::Plain || self.progress.has_bar()
     }
 
     /// Where progress is shown, under this title.

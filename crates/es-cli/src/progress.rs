@@ -16,6 +16,13 @@ pub enum Progress {
     None,
 }
 
+impl Progress {
+    /// Whether there is a terminal to draw a bar on, and it is wanted.
+    pub(crate) fn has_bar(self) -> bool {
+        self == Self::Auto && std::io::stderr().is_terminal()
+    }
+}
+
 /// A bar that is not drawn yet.
 fn bar(title: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
@@ -36,8 +43,7 @@ pub struct Meter {
 
 impl Meter {
     pub(crate) fn new(tool: &str, title: &str, progress: Progress) -> Self {
-        let terminal = progress == Progress::Auto && std::io::stderr().is_terminal();
-        let bar = terminal.then(|| bar(title));
+        let bar = progress.has_bar().then(|| bar(title));
         Self {
             tool: tool.to_string(),
             title: title.to_string(),

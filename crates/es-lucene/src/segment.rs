@@ -484,27 +484,22 @@ mod tests {
     use super::*;
     use crate::segment_infos::SegmentInfos;
     use std::fs;
-    use std::path::{Path, PathBuf};
-
-    /// The files of one index.
-    struct Folder(PathBuf);
-
-    impl Directory for Folder {
-        fn names(&self) -> Vec<String> {
-            fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-        }
-
-        fn open(&self, name: &str) -> Option<Arc<dyn Source>> {
-            fs::read(self.0.join(name)).ok().map(|bytes| Arc::new(bytes) as Arc<dyn Source>)
-        }
-    }
+    use std::path::Path;
 
     #[test]
     fn a_document_more_or_less_than_there_are_primary_terms_is_missed() {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/lucene");
         let mut tried = 0;
         for index in ["7.4.0-best-speed", "9.9.2-best-speed"] {
-            let files = Folder(golden.join(index));
+            let entries = fs::read_dir(golden.join(index)).unwrap().map(|entry| entry.unwrap());
+            let files = Files(
+                entries
+                    .map(|entry| {
+                        let source: Arc<dyn Source> = Arc::new(fs::read(entry.path()).unwrap());
+                        (entry.file_name().into_string().unwrap(), source)
+                    })
+                    .collect(),
+            );
             for commit in SegmentInfos::read(&files).unwrap().segments {
                 let mapping = Mapping { primary_terms: true, ..Mapping::default() };
                 let mut segment = Segment::open(&files, &commit, &mapping).unwrap();

@@ -93,9 +93,15 @@ fn golden(server: &str) -> PathBuf {
     golden::place().join(server)
 }
 
-fn read(repository: &str, arguments: &[&str]) -> Output {
+/// The tool with nothing in its environment.
+fn tool(repository: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"));
-    command.env_clear().args(["--repository", repository]).args(arguments).output().unwrap()
+    command.env_clear().args(["--repository", repository]);
+    command
+}
+
+fn read(repository: &str, arguments: &[&str]) -> Output {
+    tool(repository).args(arguments).output().unwrap()
 }
 
 fn sorted(bytes: &[u8]) -> Vec<&str> {
@@ -175,14 +181,19 @@ fn refuses(output: &Output, code: i32, why: &str) {
 #[test]
 fn credentials_that_fit_no_header_are_not_sent() {
     for (name, what) in [("AWS_ACCESS_KEY_ID", "access key id"), ("AWS_SESSION_TOKEN", "session token")] {
-        let output = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
-            .env_clear()
+        let output = tool("s3://bucket/a")
             .envs([("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "canary"), (name, "can\nary")])
-            .args(["--repository", "s3://bucket/a", "--region", "eu-central-1", "--endpoint", "http://127.0.0.1:1"])
+            .args(["--region", "eu-central-1", "--endpoint", "http://127.0.0.1:1"])
             .output()
             .unwrap();
         refuses(&output, 4, &format!("the {what} holds characters that no credentials have"));
     }
+}
+
+/// The lines of a request up to its body.
+fn head(connection: &TcpStream) -> Vec<String> {
+    let lines = BufReader::new(connection.try_clone().unwrap()).lines();
+    lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect()
 }
 
 /// Answers every request with this status and body, and hands on how each began.
@@ -193,8 +204,7 @@ fn answers(status: &'static str, body: &'static str) -> (String, Receiver<String
     thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
-            let lines = BufReader::new(connection.try_clone().unwrap()).lines();
-            let head: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            let head = head(&connection);
             let _ = sender.send(head.join("\n"));
             let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
             let _ = connection.write_all(format!("{head}{body}").as_bytes());
@@ -301,11 +311,10 @@ fn an_answer_that_is_compressed_is_not_taken_for_the_blob() {
 fn a_store_over_tls_is_asked_with_the_authority_of_aws_ca_bundle_and_no_other() {
     let secure = Secure::start(|_| String::new());
     let list = |bundle: Option<&Path>| {
-        Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
-            .env_clear()
+        tool("s3://bucket")
             .envs([("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "canary")])
             .envs(bundle.map(|bundle| ("AWS_CA_BUNDLE", bundle)))
-            .args(["--repository", "s3://bucket", "--region", "eu-central-1", "--path-style", "--list", "snapshots"])
+            .args(["--region", "eu-central-1", "--path-style", "--list", "snapshots"])
             .args(["--endpoint", &secure.url])
             .output()
             .unwrap()
@@ -356,8 +365,7 @@ fn a_store_that_knows_no_ranges_is_refused_for_good() {
     thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
-            let lines = BufReader::new(connection.try_clone().unwrap()).lines();
-            let head: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            let head = head(&connection);
             let name = head[0].split(' ').nth(1).unwrap().trim_start_matches('/').to_owned();
             let bytes = fs::read(golden("elasticsearch-5.5.2").join(name));
             let (status, bytes) = bytes.map_or(("404 Not Found", Vec::new()), |bytes| ("200 OK", bytes));
@@ -380,10 +388,9 @@ fn another_range_than_was_asked_for_is_not_taken_for_a_blob_that_was_cut() {
 /// The first request of a reading of `url` from an emulator that refuses it, with these flags.
 fn asked_of_an_emulator(url: &str, path: &str, flags: &[&str], account: &[(&str, &str)]) -> String {
     let (address, requests) = answers("403 Forbidden", "<Code>AccessDenied</Code>");
-    let output = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
-        .env_clear()
+    let output = tool(url)
         .envs(account.iter().copied())
-        .args(["--repository", url, "--list", "snapshots", "--endpoint", &format!("http://{address}{path}")])
+        .args(["--list", "snapshots", "--endpoint", &format!("http://{address}{path}")])
         .args(flags)
         .output()
         .unwrap();
@@ -395,10 +402,9 @@ fn asked_of_an_emulator(url: &str, path: &str, flags: &[&str], account: &[(&str,
 fn an_address_in_the_environment_is_as_good_as_a_flag() {
     for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"] {
         let (address, requests) = answers("403 Forbidden", "<Code>AccessDenied</Code>");
-        let output = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
-            .env_clear()
+        let output = tool("s3://bucket/a")
             .env(name, format!("http://{address}"))
-            .args(["--repository", "s3://bucket/a", "--list", "snapshots", "--anonymous"])
+            .args(["--list", "snapshots", "--anonymous"])
             .output()
             .unwrap();
         refuses(&output, 4, "HTTP 403 Forbidden: AccessDenied\n");
@@ -427,12 +433,11 @@ fn no_credentials_where_no_cloud_gives_them_are_not_for_later() {
     for (url, hint) in
         [("gs://bucket", "GOOGLE_APPLICATION_CREDENTIALS"), ("azure://bucket", "AZURE_STORAGE_ACCOUNT_KEY")]
     {
-        let output = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
-            .env_clear()
+        let output = tool(url)
             .envs([("GCE_METADATA_HOST", &address), ("GCE_METADATA_IP", &address)])
             .envs([("AZURE_MSI_ENDPOINT", format!("http://{address}/metadata/identity/oauth2/token"))])
             .env("AZURE_STORAGE_ACCOUNT_NAME", "me")
-            .args(["--repository", url, "--list", "snapshots"])
+            .args(["--list", "snapshots"])
             .output()
             .unwrap();
         refuses(&output, 4, "index.latest: no credentials: request for a token: GET http://");
@@ -455,10 +460,9 @@ fn each_request_is_told_to_who_wants_to_hear_it() {
 #[test]
 fn a_proxy_that_refuses_is_not_for_later() {
     let (proxy, requests) = answers("403 Forbidden", "");
-    let output = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
-        .env_clear()
+    let output = tool("http://there.invalid/r")
         .env("HTTP_PROXY", format!("http://me:canary@{proxy}"))
-        .args(["--repository", "http://there.invalid/r", "--list", "snapshots"])
+        .args(["--list", "snapshots"])
         .output()
         .unwrap();
     refuses(&output, 3, "CONNECT proxy failed: proxy server responded 403");

@@ -1,6 +1,5 @@
 //! HTTP for `object_store`, by ureq: who waits for an answer receives it, into memory that is used again for each piece.
 
-use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use object_store::{ClientOptions, HeaderMap};
 use ureq::http::{Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+use crate::object::RequestListener;
 use crate::secrets::without_secrets;
 
 /// How long a connection may take to be made.
@@ -38,25 +38,16 @@ const IDLE: usize = 32;
 /// What is said of a bucket that lies elsewhere, before the name of its region.
 pub(crate) const BUCKET_REGION: &str = "the bucket is in region ";
 
-/// Hears of each request.
-pub(crate) type Listener = Arc<dyn Fn(&str) + Send + Sync>;
-
 /// Whom to trust, and who hears of requests.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Connector {
     trusted: RootCerts,
-    listener: Option<Listener>,
-}
-
-impl fmt::Debug for Connector {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Connector").field("trusted", &self.trusted).finish_non_exhaustive()
-    }
+    listener: Option<RequestListener>,
 }
 
 impl Connector {
     /// Trusts the certificates of a bundle (PEM), or whom the system trusts.
-    pub(crate) fn new(bundle: Option<&[u8]>, listener: Option<Listener>) -> Result<Self, ureq::Error> {
+    pub(crate) fn new(bundle: Option<&[u8]>, listener: Option<RequestListener>) -> Result<Self, ureq::Error> {
         let Some(bundle) = bundle else {
             return Ok(Self { trusted: RootCerts::PlatformVerifier, listener });
         };
@@ -103,17 +94,12 @@ fn connect_time(options: &ClientOptions) -> Duration {
     seconds.map_or(CONNECT, Duration::from_secs)
 }
 
+#[derive(Debug)]
 struct Service {
     agent: ureq::Agent,
     /// Of every request.
     headers: HeaderMap,
-    listener: Option<Listener>,
-}
-
-impl fmt::Debug for Service {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Service(..)")
-    }
+    listener: Option<RequestListener>,
 }
 
 #[async_trait]
@@ -132,7 +118,7 @@ impl HttpService for Service {
         } else {
             self.agent.run(request.map(|body| body.to_vec()))
         };
-        if let (Some(listener), Some(what)) = (&self.listener, what) {
+        if let (Some(RequestListener(listener)), Some(what)) = (&self.listener, what) {
             let took = began.elapsed().as_millis();
             match &sent {
                 Ok(answer) => listener(&format!("{what}: {}, {took} ms", answer.status())),
@@ -181,25 +167,20 @@ fn refused(why: &str) -> HttpError {
 /// Says which requests may be sent again.
 fn error(error: &ureq::Error) -> HttpError {
     use ureq::{Error as E, Timeout as T};
-    let kind = match error {
-        E::Io(error) if error.kind() == ErrorKind::ConnectionRefused => HttpErrorKind::Connect,
-        E::ConnectionFailed | E::HostNotFound | E::Timeout(T::Connect | T::Resolve) => HttpErrorKind::Connect,
-        E::Timeout(_) => HttpErrorKind::Timeout,
+    let (kind, why) = match error {
+        E::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            (HttpErrorKind::Connect, "connection refused".into())
+        }
+        E::Timeout(T::Connect | T::Resolve) => (HttpErrorKind::Connect, "no connection in time".into()),
+        E::ConnectionFailed | E::HostNotFound => (HttpErrorKind::Connect, error.to_string()),
+        E::Timeout(_) => (HttpErrorKind::Timeout, "no answer in time".into()),
         // What TLS says of a certificate.
-        E::Io(error) if error.kind() == ErrorKind::InvalidData => HttpErrorKind::Decode,
-        E::Io(_) | E::Protocol(_) => HttpErrorKind::Interrupted,
+        E::Io(error) if error.kind() == ErrorKind::InvalidData => (HttpErrorKind::Decode, format!("TLS: {error}")),
+        E::Io(error) => (HttpErrorKind::Interrupted, error.to_string()),
+        E::Protocol(error) => (HttpErrorKind::Interrupted, format!("not a whole HTTP answer: {error}")),
+        E::RequireHttpsOnly(_) => (HttpErrorKind::Decode, "it is not https".into()),
         // A URL that is none, a proxy that refuses.
-        _ => HttpErrorKind::Decode,
-    };
-    let why = match error {
-        E::Io(error) if error.kind() == ErrorKind::ConnectionRefused => "connection refused".into(),
-        E::Timeout(T::Connect | T::Resolve) => "no connection in time".into(),
-        E::Timeout(_) => "no answer in time".into(),
-        E::RequireHttpsOnly(_) => "it is not https".into(),
-        E::Io(error) if error.kind() == ErrorKind::InvalidData => format!("TLS: {error}"),
-        E::Io(error) => error.to_string(),
-        E::Protocol(error) => format!("not a whole HTTP answer: {error}"),
-        error => error.to_string(),
+        error => (HttpErrorKind::Decode, error.to_string()),
     };
     HttpError::new(kind, io::Error::other(why))
 }

@@ -164,9 +164,8 @@ impl Objects {
             waits: AtomicBool::new(false),
             listener: options.listener.clone(),
         };
-        let listener = options.listener.as_ref().map(|listener| Arc::clone(&listener.0));
-        let http =
-            Connector::new(bundle, listener).map_err(|error| usage(url, format!("certificates to trust: {error}")))?;
+        let http = Connector::new(bundle, options.listener.clone())
+            .map_err(|error| usage(url, format!("certificates to trust: {error}")))?;
         let mut prefix = decoded(url, url.path().trim_matches('/'))?;
         let mut can_list = true;
         let failed = |error: object_store::Error| usage(url, reworded(&error.to_string()));
