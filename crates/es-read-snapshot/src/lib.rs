@@ -300,7 +300,11 @@ fn options(args: &Args, io: &Io) -> Result<Options, Fault> {
         ca_bundle: None,
         listener: Some(RequestListener(Arc::new(io.listener()))),
     };
-    if args.scheme().as_deref() == Some("s3") && !args.anonymous {
+    let of_amazon = args.scheme().as_deref() == Some("s3");
+    if of_amazon {
+        object.ca_bundle = es_aws::ca_bundle()?.map(|(_, pem)| pem);
+    }
+    if of_amazon && !args.anonymous {
         let source = CredentialSource::new(args.profile.clone(), args.role_arn.clone()).near(args.region.clone());
         if object.region.is_none() {
             object.region = source.region()?;
@@ -312,7 +316,6 @@ fn options(args: &Args, io: &Io) -> Result<Options, Fault> {
             let token = credentials.session_token().map(str::to_owned);
             Ok((credentials.access_key_id().to_owned(), credentials.secret_access_key().to_owned(), token))
         })));
-        object.ca_bundle = es_aws::ca_bundle()?.map(|(_, pem)| pem);
     }
     Ok(Options { object, generation: args.generation })
 }
