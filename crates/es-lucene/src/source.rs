@@ -1,6 +1,6 @@
 //! Byte sources: what a reader of Lucene files needs from whoever holds the bytes.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -13,10 +13,11 @@ pub trait Source: Send + Sync {
     /// Fills `buffer` with the bytes from `offset` on, or fails.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 
-    /// A range that will be read once from front to back, where a stream is faster than `read_at`. It begins to be read when
-    /// it is first asked for bytes.
-    fn sequential(&self, _offset: u64, _length: u64) -> Option<Box<dyn Read + Send>> {
-        None
+    /// A range, which lies within the file, that will be read once from front to back: a source may have a faster way for that
+    /// than `read_at`. It begins to be read when it is first asked for bytes.
+    fn sequential(&self, offset: u64, length: u64) -> Box<dyn BufRead + Send + '_> {
+        let step = usize::try_from(length).unwrap_or(STEP).min(STEP);
+        Box::new(BufReader::with_capacity(step, Ranges { source: self, offset, end: offset + length }))
     }
 
     /// The checksum in this file's footer, where it is known from elsewhere.
@@ -49,6 +50,22 @@ impl Source for Vec<u8> {
     }
 }
 
+/// A range as a stream, by `read_at`.
+struct Ranges<'a, S: ?Sized> {
+    source: &'a S,
+    offset: u64,
+    end: u64,
+}
+
+impl<S: Source + ?Sized> Read for Ranges<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = usize::try_from(self.end - self.offset).unwrap_or(usize::MAX).min(buffer.len());
+        self.source.read_at(self.offset, &mut buffer[..count])?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}
+
 /// A range of another source: a file inside a compound file.
 pub(crate) struct SubSource {
     inner: Arc<dyn Source>,
@@ -76,16 +93,15 @@ impl Source for SubSource {
         self.inner.read_at(self.offset + offset, buffer)
     }
 
-    fn sequential(&self, offset: u64, length: u64) -> Option<Box<dyn Read + Send>> {
-        if offset.checked_add(length)? > self.length {
-            return None;
-        }
+    fn sequential(&self, offset: u64, length: u64) -> Box<dyn BufRead + Send + '_> {
         self.inner.sequential(self.offset + offset, length)
     }
 }
 
+/// Bytes of a stream that are asked for at a time.
+const STEP: usize = 256 << 10;
 /// Whole files are read in steps of this size, so that a length that lies costs at most one step.
-const STEP: usize = 1 << 20;
+const WHOLE_STEP: usize = 1 << 20;
 /// No file that is read whole is larger; the largest are live documents, one bit a document.
 const WHOLE_LIMIT: u64 = 512 << 20;
 
@@ -108,7 +124,7 @@ pub(crate) fn read_range(file: &str, source: &dyn Source, offset: u64, length: u
     let mut left = length;
     let mut at = offset;
     while left > 0 {
-        let step = usize::try_from(left).unwrap_or(STEP).min(STEP);
+        let step = usize::try_from(left).unwrap_or(WHOLE_STEP).min(WHOLE_STEP);
         let start = bytes.len();
         bytes.resize(start + step, 0);
         source.read_at(at, &mut bytes[start..]).map_err(|error| Error::from_source(file, error))?;

@@ -1,7 +1,7 @@
 //! The blobs of a repository, wherever they are: listed, read whole, in ranges, or as streams.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +14,8 @@ use crate::secrets::without_secrets;
 
 /// No metadata blob is larger.
 const WHOLE_LIMIT: u64 = 2 << 30;
+/// Bytes of a stream that are read of a file at a time.
+const STEP: usize = 256 << 10;
 
 enum Backend {
     Files(PathBuf),
@@ -133,12 +135,13 @@ impl Blobs {
     }
 
     /// A range as a stream: one request of an object store. It ends early where the blob does.
-    pub(crate) fn stream(&self, name: &str, offset: u64, length: u64) -> io::Result<Box<dyn Read + Send>> {
+    pub(crate) fn stream(&self, name: &str, offset: u64, length: u64) -> io::Result<Box<dyn BufRead + Send>> {
         match &self.backend {
             Backend::Files(root) => {
                 let mut file = open(&path(root, name)?)?;
                 file.seek(SeekFrom::Start(offset))?;
-                Ok(Box::new(file.take(length)))
+                let step = usize::try_from(length).unwrap_or(STEP).min(STEP);
+                Ok(Box::new(BufReader::with_capacity(step, file.take(length))))
             }
             Backend::Objects(objects) => objects.stream(name, offset, length),
         }

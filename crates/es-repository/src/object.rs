@@ -1,7 +1,7 @@
 //! Object stores, by `object_store`. It is asynchronous, which stays in this file.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential};
@@ -319,7 +319,7 @@ impl Objects {
     }
 
     /// One request for the whole range, asked for again from where it broke off.
-    pub(crate) fn stream(&self, name: &str, offset: u64, length: u64) -> io::Result<Box<dyn Read + Send>> {
+    pub(crate) fn stream(&self, name: &str, offset: u64, length: u64) -> io::Result<Box<dyn BufRead + Send>> {
         Ok(Box::new(Pieces {
             runtime: self.runtime.handle().clone(),
             store: Arc::clone(&self.store),
@@ -483,17 +483,31 @@ impl Pieces {
     }
 }
 
-impl Read for Pieces {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl BufRead for Pieces {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.piece.is_empty() {
             match self.runtime.clone().block_on(self.next())? {
                 Some(piece) => self.piece = piece,
-                None => return Ok(0),
+                None => break,
             }
         }
-        let piece = self.piece.split_to(buffer.len().min(self.piece.len()));
-        buffer[..piece.len()].copy_from_slice(&piece);
-        Ok(piece.len())
+        Ok(&self.piece)
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.piece.advance(count);
+        if self.piece.is_empty() {
+            // Its memory is used again.
+            self.piece = Bytes::new();
+        }
+    }
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
+        Ok(count)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The Lucene files of one shard, put together from blobs, parts of blobs and inlined bytes.
 
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 
 use es_lucene::{Directory, Source};
@@ -140,26 +140,29 @@ impl Source for File {
         self.checksum
     }
 
-    fn sequential(&self, offset: u64, length: u64) -> Option<Box<dyn Read + Send>> {
-        let Content::Parts { blobs, base, part_size, count } = &self.content else {
-            return None;
-        };
-        let end = offset.checked_add(length).filter(|end| *end <= self.length)?;
-        let (blobs, base) = (Arc::clone(blobs), base.clone());
-        Some(Box::new(Stream { blobs, base, part_size: *part_size, count: *count, offset, end, part: None }))
+    fn sequential(&self, offset: u64, length: u64) -> Box<dyn BufRead + Send + '_> {
+        match &self.content {
+            Content::Inline(bytes) => bytes.sequential(offset, length),
+            Content::Parts { blobs, base, part_size, count } => {
+                let (part_size, count, end) = (*part_size, *count, offset + length);
+                Box::new(Stream { blobs, base, part_size, count, offset, end, fetched: offset, part: None })
+            }
+        }
     }
 }
 
 /// A range of a file, from one blob after another, counted.
-struct Stream {
-    blobs: Arc<Blobs>,
-    base: String,
+struct Stream<'a> {
+    blobs: &'a Blobs,
+    base: &'a str,
     part_size: u64,
     count: u64,
     offset: u64,
     end: u64,
-    /// What is left of the blob at hand.
-    part: Option<Box<dyn Read + Send>>,
+    /// The end of what was fetched and counted.
+    fetched: u64,
+    /// The blob at hand, and how many bytes of it are still to be read.
+    part: Option<(Box<dyn BufRead + Send>, u64)>,
 }
 
 /// An error of a blob, unless it says so already.
@@ -169,28 +172,50 @@ fn blob(name: &str, error: io::Error) -> io::Error {
     if told { error } else { Error::blob(name, &error).into() }
 }
 
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.offset == self.end || buffer.is_empty() {
-            return Ok(0);
+impl Stream<'_> {
+    /// The blob that the next byte is in.
+    fn name(&self) -> String {
+        File::part(self.base, self.offset / self.part_size, self.count)
+    }
+}
+
+impl BufRead for Stream<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.part.is_none() && self.offset < self.end {
+            let (name, within) = (self.name(), self.offset % self.part_size);
+            let left = (self.end - self.offset).min(self.part_size - within);
+            self.part = Some((self.blobs.stream(&name, within, left).map_err(|error| blob(&name, error))?, left));
         }
-        let (number, within) = (self.offset / self.part_size, self.offset % self.part_size);
-        let left = (self.end - self.offset).min(self.part_size - within);
-        let name = File::part(&self.base, number, self.count);
-        let part = match &mut self.part {
-            Some(part) => part,
-            None => self.part.insert(self.blobs.stream(&name, within, left).map_err(|error| blob(&name, error))?),
-        };
-        let count = part.read(buffer).map_err(|error| blob(&name, error))? as u64;
-        if count == 0 {
-            return Err(blob(&name, io::ErrorKind::UnexpectedEof.into()));
+        let Some((part, _)) = &mut self.part else { return Ok(&[]) };
+        let failed = |error| blob(&File::part(self.base, self.offset / self.part_size, self.count), error);
+        let piece = part.fill_buf().map_err(failed)?;
+        if piece.is_empty() {
+            return Err(failed(io::ErrorKind::UnexpectedEof.into()));
         }
-        self.blobs.count(count);
-        self.offset += count;
-        if count == left {
+        let end = self.offset + piece.len() as u64;
+        if end > self.fetched {
+            self.blobs.count(end - self.fetched);
+            self.fetched = end;
+        }
+        Ok(piece)
+    }
+
+    fn consume(&mut self, count: usize) {
+        let Some((part, left)) = &mut self.part else { return };
+        part.consume(count);
+        self.offset += count as u64;
+        *left -= count as u64;
+        if *left == 0 {
             self.part = None;
         }
-        Ok(usize::try_from(count).unwrap_or(buffer.len()))
+    }
+}
+
+impl Read for Stream<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
+        Ok(count)
     }
 }
 
@@ -221,7 +246,7 @@ mod tests {
         let mut bytes = vec![0; usize::try_from(length).unwrap()];
         file.read_at(0, &mut bytes).map_err(|error| error.to_string())?;
         let mut streamed = Vec::new();
-        file.sequential(0, length).unwrap().read_to_end(&mut streamed).map_err(|error| error.to_string())?;
+        file.sequential(0, length).read_to_end(&mut streamed).map_err(|error| error.to_string())?;
         assert_eq!(streamed, bytes);
         Ok(String::from_utf8(bytes).unwrap())
     }
