@@ -5,6 +5,7 @@
 mod binary;
 mod digest;
 mod fields;
+mod jobs;
 mod list;
 mod one_line;
 mod plan;
@@ -22,8 +23,9 @@ use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::SystemTime;
+
+use crate::jobs::Jobs;
 
 const ENVIRONMENT: &str = "\
   Object stores take their credentials from:
@@ -114,7 +116,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = NO_DOCUMENTS)]
     record: Option<PathBuf>,
 
-    /// Read so many segments, parts of large ones, or lists of files at a time [default: one a processor, and 16 of an object store]
+    /// Read so many segments, parts of large ones, or lists of files at a time [default: one a processor, up to 16 of an object store]
     #[arg(long, value_name = "N", conflicts_with = "metadata")]
     jobs: Option<NonZero<usize>>,
 
@@ -167,12 +169,8 @@ impl Args {
     }
 
     /// How much is read at a time.
-    pub(crate) fn jobs(&self) -> usize {
-        /// At least, in an object store: most of the time is spent waiting for the first byte of small files.
-        const OF_OBJECTS: usize = 16;
-        let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        let usual = if self.is_local() { cores } else { cores.max(OF_OBJECTS) };
-        self.jobs.map_or(usual, usize::from)
+    pub(crate) fn jobs(&self) -> Jobs {
+        Jobs::new(self.jobs, self.is_local())
     }
 
     /// What bulk lines are for.

@@ -68,7 +68,7 @@ fn describe(repository: &Repository, args: &Args, snapshot: &SnapshotEntry, reco
         return Ok(());
     }
     let indices = repository.indices(snapshot, &info).map_err(|error| fault(&error))?;
-    let known = side_by_side(args.jobs(), &indices, |index| {
+    let known = side_by_side(args.jobs().most, &indices, |index| {
         let metadata = repository.index_metadata(snapshot, index).map_err(|error| fault(&error))?;
         Ok((metadata.shards, metadata.may_have_nested()))
     });
@@ -124,14 +124,15 @@ fn size(
     }
     let there: Vec<_> =
         shards.iter().filter(|(index, number)| info.failure(&index.name, *number).is_none()).copied().collect();
-    let sizes = side_by_side(args.jobs(), &there, |(index, number)| match repository.shard(snapshot, index, *number) {
-        Ok(files) => {
-            let size = Size::of(&files, with_stored);
-            size.map(Some).map_err(|fault| fault.context(format!("{}[{number}]", index.name)))
-        }
-        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
-        Err(error) => Err(fault(&error)),
-    });
+    let sizes =
+        side_by_side(args.jobs().most, &there, |(index, number)| match repository.shard(snapshot, index, *number) {
+            Ok(files) => {
+                let size = Size::of(&files, with_stored);
+                size.map(Some).map_err(|fault| fault.context(format!("{}[{number}]", index.name)))
+            }
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
+            Err(error) => Err(fault(&error)),
+        });
     for size in sizes {
         match size? {
             Some(size) => sum.add(&size),
@@ -240,7 +241,7 @@ fn shards(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fau
             .filter(|number| args.shards.is_empty() || args.shards.contains(number))
             .map(|number| (number, info.failure(&index.name, number)))
             .collect();
-        let sizes = side_by_side(args.jobs(), &numbers, |(number, failure)| {
+        let sizes = side_by_side(args.jobs().most, &numbers, |(number, failure)| {
             if failure.is_some() {
                 return Ok(None);
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::time::Duration;
 
 use es_cli::{Fault, Io};
 use es_lucene::{Counts, Directory, Document, Part, PartRead, Segment, SegmentCommitInfo, SegmentInfos};
@@ -87,7 +87,9 @@ struct Work<'a> {
     part: u64,
     room: Room,
     queue: Mutex<Queue>,
+    /// There is more to be done, or nothing any more.
     changed: Condvar,
+    over: Condvar,
     stopped: AtomicBool,
     /// Whether lines were handed on.
     has_printed: AtomicBool,
@@ -174,6 +176,7 @@ pub(crate) fn read(
         room: Room::new(LARGE),
         queue: Mutex::new(Queue { tasks: tasks.collect(), open: plan.shards.len() }),
         changed: Condvar::new(),
+        over: Condvar::new(),
         stopped: AtomicBool::new(false),
         has_printed: AtomicBool::new(false),
         failure: Mutex::new(None),
@@ -183,12 +186,7 @@ pub(crate) fn read(
         io: Mutex::new(io),
         done: Done { segments: plan.shards.iter().map(|_| AtomicUsize::new(0)).collect(), ..Done::default() },
     };
-    thread::scope(|scope| {
-        for _ in 1..args.jobs() {
-            scope.spawn(|| work.run());
-        }
-        work.run();
-    });
+    args.jobs().run(|| work.run(), |longest| work.is_over(longest));
     let mut failure = lock(&work.failure).take();
     let totals = std::mem::take(&mut *lock(&work.totals));
     let printed = std::mem::take(&mut *lock(&work.printed));
@@ -227,9 +225,18 @@ impl Work<'_> {
             }
             let mut queue = lock(&self.queue);
             queue.open -= 1;
-            drop(queue);
-            self.changed.notify_all();
+            if queue.open == 0 || self.stopped.load(Ordering::Relaxed) {
+                self.changed.notify_all();
+                self.over.notify_all();
+            }
         }
+    }
+
+    /// Waits until there is nothing left that another job could do, but not longer.
+    fn is_over(&self, longest: Duration) -> bool {
+        let has_work = |queue: &mut Queue| queue.open > 0 && !self.stopped.load(Ordering::Relaxed);
+        let waited = self.over.wait_timeout_while(lock(&self.queue), longest, has_work);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     fn next(&self) -> Option<Task> {
