@@ -41,8 +41,11 @@ impl Jobs {
                     scope.spawn(&job);
                 }
                 started += more;
+                if started == self.most {
+                    return;
+                }
                 let (began, before) = (Instant::now(), processor_time());
-                if started == self.most || is_over(LOOK) {
+                if is_over(LOOK) {
                     return;
                 }
                 let busy = processor_time().saturating_sub(before);
