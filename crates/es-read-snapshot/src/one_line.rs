@@ -45,6 +45,11 @@ pub(crate) fn plain_json(source: &[u8]) -> Option<&[u8]> {
 
 /// Appends the document to `line`.
 pub fn append(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
+    // Most are; NULs would tell of another encoding.
+    if source.first_chunk::<4>().is_some_and(|begin| !begin.contains(&0)) && is_a_line(source) {
+        line.extend_from_slice(source);
+        return Ok(());
+    }
     if let Some(encoding) = Encoding::of(source) {
         let text = encoding.decode(source)?;
         // What is left of a byte order mark and NULs is no document in any encoding.
