@@ -236,7 +236,10 @@ fn change(node: &Node, random: &mut Random, index: &str, documents: u64, between
             let source = json!({"n": number, "part": part, "text": text(random, words)}).to_string();
             node.put(&mut lines, index, &format!("id-{number}"), &source);
         }
-        for (id, source) in IDS.iter().zip(ODD_SOURCES.iter().cycle().skip(part)) {
+        // The longest that there are, as text and as digits, which are stored as such.
+        let long = ["é".repeat(256), "0123456789".repeat(51) + "12"];
+        let ids = IDS.into_iter().chain(long.iter().map(String::as_str));
+        for (id, source) in ids.zip(ODD_SOURCES.iter().cycle().skip(part)) {
             node.put(&mut lines, index, id, source);
         }
         for number in 0..40 {
@@ -313,6 +316,60 @@ fn binary(node: &Node) {
     let taken = odd.filter(|(number, source)| put(&format!("odd-{number}"), "application/cbor", source)).count();
     assert!(taken >= 3, "{taken} odd documents");
     node.flush("m-binary");
+}
+
+/// Fields that are stored beside `_source`, with values of every kind and length that Lucene has for them.
+fn stored(node: &Node, random: &mut Random) {
+    let kinds = [
+        "boolean",
+        "byte",
+        "short",
+        "integer",
+        "long",
+        "half_float",
+        "float",
+        "double",
+        "date",
+        "ip",
+        "keyword",
+        "text",
+        "binary",
+        "geo_point",
+    ];
+    let field = |kind: &str| json!({"type": kind, "store": true});
+    let mut properties: serde_json::Map<_, _> = kinds.iter().map(|kind| ((*kind).to_owned(), field(kind))).collect();
+    if node.since(6, 0) {
+        properties.insert("range".into(), field("integer_range"));
+    }
+    // The names of those that are too long are stored, from 6.4 on.
+    properties.insert("short_words".into(), json!({"type": "keyword", "ignore_above": 3, "store": true}));
+    let settings = json!({"number_of_shards": 2, "codec": "best_compression"});
+    node.create("m-stored", &settings, &[("doc", json!({"properties": properties, "dynamic": false}))]);
+    let mut lines = String::new();
+    for number in 0..300_u64 {
+        let bits = random.bits() >> random.below(64);
+        let long = (bits.cast_signed() >> 1) * if number % 2 == 0 { 1 } else { -1 };
+        let whole = long % 100;
+        let fraction = [f64::from_bits(bits), long as f64, 0.25, -0.0][usize::try_from(number % 4).expect("a place")];
+        let fraction = if fraction.is_finite() { fraction } else { 1e300 };
+        let words = text(random, number % 9);
+        // Whole seconds, minutes, hours and days are stored in fewer bytes.
+        let time = long.rem_euclid(1 << 40)
+            / [1, 1000, 60_000, 3_600_000, 86_400_000][usize::try_from(number % 5).expect("a place")];
+        let source = json!({
+            "boolean": number % 3 == 0, "byte": whole, "short": whole * 300, "integer": long >> 32, "long": long,
+            "half_float": whole as f64 / 8.0, "float": (fraction as f32).clamp(-1e30, 1e30), "double": [fraction, whole as f64],
+            "date": time, "ip": format!("10.{}.{}.1", number % 7, number % 256), "keyword": [&words, "k"], "text": words,
+            "binary": ["QUJDRA==", ""], "geo_point": {"lat": whole as f64 / 2.0, "lon": fraction.clamp(-180.0, 180.0)},
+            "range": {"gte": whole, "lt": whole + 5}, "short_words": [words, "abc"], "not mapped": number,
+        });
+        node.put(&mut lines, "m-stored", &format!("stored-{}", number % 250), &source.to_string());
+        if number % 100 == 99 {
+            node.bulk(&lines);
+            node.flush("m-stored");
+            lines.clear();
+        }
+    }
 }
 
 /// Nested objects, once more of them than a chunk takes.
@@ -528,6 +585,7 @@ fn fill(node: &Node, random: &mut Random) {
         documents(node, random, "m-deletes", &json!({"number_of_shards": 1, "soft_deletes.enabled": other}));
     }
     nested(node, random);
+    stored(node, random);
     binary(node);
     family(node);
     twins(node);

@@ -397,8 +397,13 @@ fn children(pid: u32) -> Vec<u32> {
     all.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
-/// The most memory that a process has held so far, in bytes; 0 of one that has ended.
+/// The most memory that a process has held so far, in bytes; 0 of one that has ended, or does not run its own program yet: up to
+/// then the memory is ours.
 fn peak_bytes(pid: u32) -> u64 {
+    let program = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).ok();
+    if program(&pid.to_string()) == program("self") {
+        return 0;
+    }
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
     kilobytes.and_then(|number| number.parse::<u64>().ok()).map_or(0, |number| number << 10)
