@@ -349,18 +349,18 @@ fn stored(node: &Node, random: &mut Random) {
     for number in 0..300_u64 {
         let bits = random.bits() >> random.below(64);
         let long = (bits.cast_signed() >> 1) * if number % 2 == 0 { 1 } else { -1 };
-        let whole = long % 100;
-        let fraction = [f64::from_bits(bits), long as f64, 0.25, -0.0][usize::try_from(number % 4).expect("a place")];
+        let whole = i32::try_from(long % 100).expect("a small number");
+        let part = |of: usize| usize::try_from(number).expect("a place") % of;
+        let fraction = [f64::from_bits(bits), f64::from(whole) * 1e7, 0.25, -0.0][part(4)];
         let fraction = if fraction.is_finite() { fraction } else { 1e300 };
         let words = text(random, number % 9);
-        // Whole seconds, minutes, hours and days are stored in fewer bytes.
-        let time = long.rem_euclid(1 << 40)
-            / [1, 1000, 60_000, 3_600_000, 86_400_000][usize::try_from(number % 5).expect("a place")];
+        // Whole seconds, hours and days are stored in fewer bytes.
+        let time = long.rem_euclid(1 << 40) / [1, 1000, 3_600_000, 86_400_000][part(4)];
         let source = json!({
             "boolean": number % 3 == 0, "byte": whole, "short": whole * 300, "integer": long >> 32, "long": long,
-            "half_float": whole as f64 / 8.0, "float": (fraction as f32).clamp(-1e30, 1e30), "double": [fraction, whole as f64],
+            "half_float": f64::from(whole) / 8.0, "float": fraction.clamp(-1e30, 1e30), "double": [fraction, f64::from(whole)],
             "date": time, "ip": format!("10.{}.{}.1", number % 7, number % 256), "keyword": [&words, "k"], "text": words,
-            "binary": ["QUJDRA==", ""], "geo_point": {"lat": whole as f64 / 2.0, "lon": fraction.clamp(-180.0, 180.0)},
+            "binary": ["QUJDRA==", ""], "geo_point": {"lat": f64::from(whole) / 2.0, "lon": fraction.clamp(-180.0, 180.0)},
             "range": {"gte": whole, "lt": whole + 5}, "short_words": [words, "abc"], "not mapped": number,
         });
         node.put(&mut lines, "m-stored", &format!("stored-{}", number % 250), &source.to_string());

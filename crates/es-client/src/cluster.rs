@@ -7,10 +7,10 @@ use crate::config::{Auth, Config};
 use crate::error::{CallError, ServerError};
 use crate::path::Path;
 use crate::secrets::Secrets;
+use es_http::NoAnswer;
 use es_records::{ClusterId, Fault, Role};
 use serde_json::Value;
 use std::cell::{Cell, OnceCell};
-use std::io::ErrorKind;
 use std::time::{Duration, SystemTime};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
@@ -94,15 +94,10 @@ impl Cluster {
             let key = PrivateKey::from_pem(&read(key)?).map_err(|e| Fault::usage(format!("{}: {e}", key.display())))?;
             tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
         }
-        let agent = ureq::Agent::config_builder()
-            .tls_config(tls.build())
+        es_http::check_proxy().map_err(Fault::usage)?;
+        let agent = es_http::agent(tls.build())
             .timeout_connect(Some(Duration::from_secs(10).min(config.timeout)))
             .timeout_global(Some(config.timeout))
-            // A redirect would carry the session token to another host: it is an error that names the host.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false)
-            .user_agent(concat!("es-migrate/", env!("CARGO_PKG_VERSION")))
             .build()
             .into();
         let base = config.url.as_str().trim_end_matches('/').to_string();
@@ -357,7 +352,7 @@ impl Cluster {
         } else {
             self.agent.run(request.body(bytes).map_err(unusable)?)
         };
-        let mut answer = sent.map_err(lost)?;
+        let mut answer = sent.map_err(|error| lost(&error))?;
         let status = answer.status().as_u16();
         let date = answer.headers().get("date").and_then(|value| value.to_str().ok()).and_then(es_aws::http_date);
         self.clock.set(date.map(|date| (date, SystemTime::now())));
@@ -373,7 +368,8 @@ impl Cluster {
         // Its other form, a date, is not what clusters and gateways send for so short a time.
         let retry_after =
             answer.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok());
-        let bytes = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec().map_err(lost)?;
+        let bytes =
+            answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec().map_err(|error| lost(&error))?;
         // 408 is _cluster/health that timed out, with a whole answer in the body.
         let refused = |mut error: ServerError| {
             error.server = self.identity.get().map(Flavour::of);
@@ -401,23 +397,11 @@ impl Cluster {
 }
 
 /// What a failed exchange means: most may pass, TLS and oversized answers will not.
-fn lost(error: ureq::Error) -> CallError {
-    use ureq::Error as E;
-    let refused = |e: &std::io::Error| e.kind() == ErrorKind::ConnectionRefused;
-    match error {
-        E::Io(e) if refused(&e) => CallError::Lost { why: "connection refused".into(), sent: false },
-        E::ConnectionFailed | E::HostNotFound => CallError::Lost { why: error.to_string(), sent: false },
-        E::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-            CallError::Lost { why: "no connection in time".into(), sent: false }
-        }
-        E::Timeout(_) => CallError::Lost { why: "no answer in time".into(), sent: true },
-        E::Io(e) if e.kind() == ErrorKind::InvalidData => CallError::Unusable(format!("TLS: {e}")),
-        E::Io(e) => CallError::Lost { why: e.to_string(), sent: true },
-        E::Protocol(e) => CallError::Lost { why: format!("not a whole HTTP answer: {e}"), sent: true },
-        // A stream that is whole and no gzip is wrong for good; anything else is about what lies below it, as without gzip.
-        E::Decompress(_, e) if !matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData) => lost(E::Io(e)),
-        E::BodyExceedsLimit(limit) => CallError::Unusable(format!("the answer is larger than {limit} bytes")),
-        other => CallError::Unusable(other.to_string()),
+fn lost(error: &ureq::Error) -> CallError {
+    match error.into() {
+        NoAnswer::Unreached(why) => CallError::Lost { why, sent: false },
+        NoAnswer::Late(why) | NoAnswer::Broken(why) => CallError::Lost { why, sent: true },
+        NoAnswer::Never(why) => CallError::Unusable(why),
     }
 }
 
@@ -426,17 +410,5 @@ fn read(file: &std::path::Path) -> Result<Vec<u8>, Fault> {
 }
 
 fn pem(file: &std::path::Path, bytes: &[u8]) -> Result<Vec<Certificate<'static>>, Fault> {
-    let wrong = |why: String| Fault::usage(format!("{}: {why}", file.display()));
-    let mut certificates = Vec::new();
-    for item in ureq::tls::parse_pem(bytes) {
-        match item {
-            Ok(ureq::tls::PemItem::Certificate(certificate)) => certificates.push(certificate),
-            Ok(_) => {}
-            Err(error) => return Err(wrong(error.to_string())),
-        }
-    }
-    if certificates.is_empty() {
-        return Err(wrong("no certificate in it (PEM is expected)".into()));
-    }
-    Ok(certificates)
+    es_http::certificates(bytes).map_err(|why| Fault::usage(format!("{}: {why}", file.display())))
 }

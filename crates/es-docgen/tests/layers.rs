@@ -10,9 +10,10 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("es-records", &[]),
     ("es-cli", &["es-records"]),
     ("es-aws", &["es-records"]),
-    ("es-client", &["es-records", "es-aws"]),
+    ("es-http", &[]),
+    ("es-client", &["es-records", "es-aws", "es-http"]),
     ("es-lucene", &["es-records"]),
-    ("es-repository", &["es-records", "es-lucene"]),
+    ("es-repository", &["es-records", "es-http", "es-lucene"]),
 ];
 /// For developers: they are never shipped, and nothing that is shipped uses them.
 const DEVELOPERS: &[&str] = &["es-testkit", "es-docgen", "es-tests", "es-fuzz"];

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use es_http::NoAnswer;
 use http_body::{Body, Frame, SizeHint};
 use object_store::client::{
     ClientConfigKey, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
@@ -15,7 +16,7 @@ use object_store::client::{
 };
 use object_store::{ClientOptions, HeaderMap};
 use ureq::http::{Response, header};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::object::RequestListener;
 use crate::secrets::without_secrets;
@@ -47,39 +48,32 @@ pub(crate) struct Connector {
 
 impl Connector {
     /// Trusts the certificates of a bundle (PEM), or whom the system trusts.
-    pub(crate) fn new(bundle: Option<&[u8]>, listener: Option<RequestListener>) -> Result<Self, ureq::Error> {
-        let Some(bundle) = bundle else {
-            return Ok(Self { trusted: RootCerts::PlatformVerifier, listener });
-        };
-        let mut certificates = Vec::<Certificate<'static>>::new();
-        for item in ureq::tls::parse_pem(bundle) {
-            if let ureq::tls::PemItem::Certificate(certificate) = item? {
-                certificates.push(certificate);
+    pub(crate) fn new(bundle: Option<&[u8]>, listener: Option<RequestListener>) -> Result<Self, String> {
+        es_http::check_proxy()?;
+        let trusted = match bundle {
+            None => RootCerts::PlatformVerifier,
+            Some(bundle) => {
+                let certificates = es_http::certificates(bundle);
+                certificates.map_err(|why| format!("certificates to trust: {why}"))?.into()
             }
-        }
-        Ok(Self { trusted: certificates.into(), listener })
+        };
+        Ok(Self { trusted, listener })
     }
 }
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let allows_http = options.get_config_value(&ClientConfigKey::AllowHttp).is_some_and(|value| value == "true");
-        let agent = ureq::Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(self.trusted.clone()).build())
+        let agent = es_http::agent(TlsConfig::builder().root_certs(self.trusted.clone()).build())
             .https_only(!allows_http)
             .timeout_connect(Some(connect_time(options)))
             .timeout_recv_response(Some(HEAD))
             .timeout_per_read(Some(SILENT))
             .timeout_per_write(Some(SILENT))
-            // A redirect would carry credentials to another host.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false)
             // Ranges are of what is stored.
             .accept_encoding("")
             .max_idle_connections(IDLE)
             .max_idle_connections_per_host(IDLE)
-            .user_agent(concat!("es-migrate/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
         let headers = options.get_default_headers().cloned().unwrap_or_default();
@@ -166,21 +160,11 @@ fn refused(why: &str) -> HttpError {
 
 /// Says which requests may be sent again.
 fn error(error: &ureq::Error) -> HttpError {
-    use ureq::{Error as E, Timeout as T};
-    let (kind, why) = match error {
-        E::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            (HttpErrorKind::Connect, "connection refused".into())
-        }
-        E::Timeout(T::Connect | T::Resolve) => (HttpErrorKind::Connect, "no connection in time".into()),
-        E::ConnectionFailed | E::HostNotFound => (HttpErrorKind::Connect, error.to_string()),
-        E::Timeout(_) => (HttpErrorKind::Timeout, "no answer in time".into()),
-        // What TLS says of a certificate.
-        E::Io(error) if error.kind() == ErrorKind::InvalidData => (HttpErrorKind::Decode, format!("TLS: {error}")),
-        E::Io(error) => (HttpErrorKind::Interrupted, error.to_string()),
-        E::Protocol(error) => (HttpErrorKind::Interrupted, format!("not a whole HTTP answer: {error}")),
-        E::RequireHttpsOnly(_) => (HttpErrorKind::Decode, "it is not https".into()),
-        // A URL that is none, a proxy that refuses.
-        error => (HttpErrorKind::Decode, error.to_string()),
+    let (kind, why) = match error.into() {
+        NoAnswer::Unreached(why) => (HttpErrorKind::Connect, why),
+        NoAnswer::Late(why) => (HttpErrorKind::Timeout, why),
+        NoAnswer::Broken(why) => (HttpErrorKind::Interrupted, why),
+        NoAnswer::Never(why) => (HttpErrorKind::Decode, why),
     };
     HttpError::new(kind, io::Error::other(why))
 }

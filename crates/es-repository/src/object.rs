@@ -164,8 +164,7 @@ impl Objects {
             waits: AtomicBool::new(false),
             listener: options.listener.clone(),
         };
-        let http = Connector::new(bundle, options.listener.clone())
-            .map_err(|error| usage(url, format!("certificates to trust: {error}")))?;
+        let http = Connector::new(bundle, options.listener.clone()).map_err(|why| usage(url, why))?;
         let mut prefix = decoded(url, url.path().trim_matches('/'))?;
         let mut can_list = true;
         let failed = |error: object_store::Error| usage(url, reworded(&error.to_string()));
