@@ -355,7 +355,8 @@ fn stored(node: &Node, random: &mut Random) {
         let fraction = if fraction.is_finite() { fraction } else { 1e300 };
         let words = text(random, number % 9);
         // Whole seconds, hours and days are stored in fewer bytes.
-        let time = long.rem_euclid(1 << 40) / [1, 1000, 3_600_000, 86_400_000][part(4)];
+        let unit = [1, 1000, 3_600_000, 86_400_000][part(4)];
+        let time = long.rem_euclid(1 << 40) / unit * unit;
         let source = json!({
             "boolean": number % 3 == 0, "byte": whole, "short": whole * 300, "integer": long >> 32, "long": long,
             "half_float": f64::from(whole) / 8.0, "float": fraction.clamp(-1e30, 1e30), "double": [fraction, f64::from(whole)],
