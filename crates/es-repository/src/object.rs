@@ -273,12 +273,13 @@ impl Objects {
 
     /// Asks again while a store that has answered before does not; an address that never did is most often a wrong one.
     fn asked<T>(&self, ask: impl Fn() -> io::Result<T>) -> io::Result<T> {
-        let began = Instant::now();
+        let mut lost_since = None;
         loop {
             let answer = ask();
             match &answer {
                 Err(lost) if lost.kind() == io::ErrorKind::TimedOut => {
-                    if !self.health.reached.load(Ordering::Relaxed) || began.elapsed() >= LONGEST {
+                    let waited = lost_since.get_or_insert_with(Instant::now).elapsed();
+                    if !self.health.reached.load(Ordering::Relaxed) || waited >= LONGEST {
                         return answer;
                     }
                     self.health.waits(lost);
@@ -303,18 +304,7 @@ impl Objects {
     }
 
     pub(crate) fn read_at(&self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let path = self.path(name)?;
-        let end = offset + buffer.len() as u64;
-        let ask = || self.runtime.block_on(self.store.get_range(&path, offset..end)).map_err(|error| to_io(&error));
-        let got = self.asked(ask)?;
-        if got.len() > buffer.len() {
-            return Err(more_than_asked());
-        }
-        if got.len() < buffer.len() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        buffer.copy_from_slice(&got);
-        Ok(())
+        self.stream(name, offset, buffer.len() as u64)?.read_exact(buffer)
     }
 
     /// One request for the whole range, asked for again from where it broke off.
