@@ -235,7 +235,7 @@ impl CallError {
                 .hint("is the URL right and the cluster up? then run the same command again"),
             Self::Unusable(why) => {
                 let fault = Fault::failed(format!("{what}: {why}"));
-                match TLS_HINTS.iter().find(|(words, _)| why.starts_with("TLS: ") && why.contains(words)) {
+                match TLS_HINTS.iter().find(|(words, _)| why.starts_with("TLS") && why.contains(words)) {
                     Some((_, hint)) => fault.hint(*hint),
                     None => fault,
                 }

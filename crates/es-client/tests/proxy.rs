@@ -93,6 +93,28 @@ fn a_proxy_that_cannot_reach_the_cluster_is_for_later_and_one_that_will_not_is_n
 }
 
 #[test]
+fn a_proxy_that_wants_a_password_is_told_apart() {
+    let address = proxy(|mut stream| {
+        head(&mut stream);
+        let wants = "407 Proxy Authentication Required\r\nproxy-authenticate: Basic";
+        write!(stream, "HTTP/1.1 {wants}\r\ncontent-length: 0\r\n\r\n").unwrap();
+    });
+    let said = ask("https_proxy", &format!("http://me:canary@{address}"));
+    let words = "exit 3: GET /_count: CONNECT proxy failed: proxy server responded 407/407 (https_proxy wants user:password@ before its host, or another one)\n";
+    assert!(said.contains(words), "{said}");
+}
+
+#[test]
+fn a_server_that_does_not_speak_socks_is_not_blamed_on_tls_alone() {
+    let address = proxy(|mut stream| {
+        stream.read_exact(&mut [0; 3]).unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+    });
+    let said = ask("ALL_PROXY", &format!("socks5h://{address}"));
+    assert!(said.contains("exit 3: GET /_count: TLS, or the proxy that ALL_PROXY names: "), "{said}");
+}
+
+#[test]
 fn where_nobody_listens_the_proxy_is_named() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let said = ask("http_proxy", &format!("http://me:canary@{free}"));

@@ -83,6 +83,10 @@ impl From<&ureq::Error> for NoAnswer {
             E::Timeout(T::Connect | T::Resolve) => unreached("no connection in time"),
             E::ConnectionFailed | E::HostNotFound => unreached(&error.to_string()),
             E::ConnectProxyFailed(why) if may_pass(why) => Self::Unreached(error.to_string()),
+            E::ConnectProxyFailed(why) if why.contains(" 407/") => {
+                let name = proxy_variable().unwrap_or("the proxy");
+                Self::Never(format!("{error} ({name} wants user:password@ before its host, or another one)"))
+            }
             E::Timeout(_) => Self::Late("no answer in time".into()),
             E::Io(error) => error.into(),
             // A stream that is whole and not compressed as it says is wrong for good; anything else is about what lies below it.
@@ -102,8 +106,11 @@ impl From<&io::Error> for NoAnswer {
     fn from(error: &io::Error) -> Self {
         match error.kind() {
             ErrorKind::ConnectionRefused => unreached("connection refused"),
-            // What TLS says of a certificate.
-            ErrorKind::InvalidData => Self::Never(format!("TLS: {error}")),
+            // What TLS says of a certificate, or SOCKS of a server that does not speak it.
+            ErrorKind::InvalidData => Self::Never(match proxy_variable() {
+                Some(name) => format!("TLS, or the proxy that {name} names: {error}"),
+                None => format!("TLS: {error}"),
+            }),
             _ => Self::Broken(error.to_string()),
         }
     }
@@ -145,9 +152,8 @@ mod tests {
         {
             assert!(matches!(failed(why), NoAnswer::Unreached(_)), "{why}");
         }
-        for why in ["proxy server responded 403/403", "proxy server responded 407/407"] {
-            assert_eq!(failed(why), NoAnswer::Never(format!("CONNECT proxy failed: {why}")));
-        }
+        let why = "proxy server responded 403/403";
+        assert_eq!(failed(why), NoAnswer::Never(format!("CONNECT proxy failed: {why}")));
     }
 
     #[test]
