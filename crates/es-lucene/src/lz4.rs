@@ -121,7 +121,7 @@ fn copy_word(target: &mut [u8], from: usize, to: usize) -> Option<()> {
 
 fn length(rest: &mut &[u8], nibble: u8) -> Option<usize> {
     let mut length = usize::from(nibble);
-    if nibble == 15 {
+    if length == LONG {
         loop {
             let (byte, tail) = rest.split_first()?;
             *rest = tail;
@@ -182,7 +182,7 @@ mod tests {
         #[test]
         fn sequences_of_any_lengths_and_distances_are_decoded(
             sequences in prop::collection::vec(
-                (prop::collection::vec(any::<u8>(), 0..40), 1..70_usize, prop_oneof![4..40_usize, 4..700_usize]), 1..60
+                (prop::collection::vec(any::<u8>(), 0..40), prop_oneof![1..70_usize, 1..9000_usize], prop_oneof![4..40_usize, 4..700_usize]), 1..60
             ),
             last in prop::collection::vec(any::<u8>(), 0..40),
         ) {
