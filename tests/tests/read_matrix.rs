@@ -253,12 +253,16 @@ fn change(node: &Node, random: &mut Random, index: &str, documents: u64, between
 }
 
 /// Objects as CBOR, each the value of `a`.
-const CBOR: [&[u8]; 12] = [
+const CBOR: [&[u8]; 16] = [
     b"\xFA\x3D\xCC\xCC\xCD",                                     // 0.1 of single precision
     b"\xFA\x4B\x80\x00\x00",                                     // 16777216 of it
     b"\xFB\x42\x02\xA0\x5F\x20\x00\x00\x00",                     // 1e10
     b"\xFB\x3F\x1A\x36\xE2\xEB\x1C\x43\x2D",                     // 1e-4
     b"\xF9\x3E\x00",                                             // 1.5 of half precision
+    b"\xFA\xC9\x89\x00\xB2",                                     // as near to two numbers of eight digits
+    b"\xFB\x42\xD7\x1F\x82\xAA\x16\xF4\xE8",                     // the same of double precision
+    b"\xFA\x00\x00\x00\x01",                                     // the smallest
+    b"\xFB\x00\x00\x00\x00\x00\x00\x00\x01",                     // of either
     b"\x1B\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF",                     // 2^64 - 1
     b"\xC2\x49\x01\x00\x00\x00\x00\x00\x00\x00\x00",             // 2^64
     b"\xC4\x82\x00\x19\x6A\xB3",                                 // 27315 as a decimal
@@ -318,6 +322,40 @@ fn binary(node: &Node) {
     node.flush("m-binary");
 }
 
+/// Documents of which some fields are asked for: objects in lists, lists in lists, nothing in either, dots and stars in names.
+const PATHS: [&str; 20] = [
+    r#"{"raw":{"a":1}}"#,
+    r#"{"raw":[{"a":1}]}"#,
+    r#"{"raw":{"_x":[{"k1":-9}]}}"#,
+    r#"{"raw":{"x":[{"k1":1},{"z":1}]}}"#,
+    r#"{"raw":[{"-":{"a*":{"k11":"x"}}}]}"#,
+    r#"{"raw":{"a":{"b":{}}}}"#,
+    r#"{"raw":{}}"#,
+    r#"{"raw":[]}"#,
+    r#"{"raw":[[]]}"#,
+    r#"{"raw":[1,2]}"#,
+    r#"{"raw":{"a":[1,{"b":1}]}}"#,
+    r#"{"raw":{"a":null}}"#,
+    r#"{"raw":null}"#,
+    r#"{"raw":{"a.b":1,"a":{"b":2}}}"#,
+    r#"{"raw.a":1,"raw.a.b":{"c":1}}"#,
+    r#"{"raw":[{},{"a":{}}]}"#,
+    r#"{"raw":[null,{"a":1},[{"a":2},[3]]]}"#,
+    r#"{"raw":{"a":{"a":{"a":1}}}}"#,
+    r#"{"raw":{"a*":1,"ab":2}}"#,
+    r#"{"other":{"raw":1},"k1":{"a":2}}"#,
+];
+
+fn paths(node: &Node) {
+    node.create("m-paths", &json!({"number_of_shards": 1}), &[("doc", json!({"enabled": false}))]);
+    let mut lines = String::new();
+    for (number, source) in PATHS.iter().enumerate() {
+        node.put(&mut lines, "m-paths", &number.to_string(), source);
+    }
+    node.bulk(&lines);
+    node.flush("m-paths");
+}
+
 /// Fields that are stored beside `_source`, with values of every kind and length that Lucene has for them.
 fn stored(node: &Node, random: &mut Random) {
     let kinds = [
@@ -374,19 +412,20 @@ fn stored(node: &Node, random: &mut Random) {
 }
 
 /// Nested objects, once more of them than a chunk takes.
-fn nested(node: &Node, random: &mut Random) {
+fn nested(node: &Node, random: &mut Random, index: &str, codec: &str) {
     let mapping = json!({"properties": {"child": {"type": "nested", "properties": {"n": {"type": "integer"}}}}});
-    node.create("m-nested", &json!({"number_of_shards": 1}), &[("doc", mapping)]);
+    node.create(index, &json!({"number_of_shards": 1, "codec": codec}), &[("doc", mapping)]);
     for part in 0..2 {
         let mut lines = String::new();
         for number in 0..40 {
             let children: Vec<Value> = (0..random.below(20)).map(|n| json!({"n": n})).collect();
-            node.put(&mut lines, "m-nested", &number.to_string(), &json!({"child": children}).to_string());
+            node.put(&mut lines, index, &number.to_string(), &json!({"child": children}).to_string());
         }
+        // In chunks of their own.
         let children: Vec<Value> = (0..6000).map(|n| json!({"n": n})).collect();
-        node.put(&mut lines, "m-nested", &format!("many-{part}"), &json!({"child": children}).to_string());
+        node.put(&mut lines, index, &format!("many-{part}"), &json!({"child": children}).to_string());
         node.bulk(&lines);
-        node.flush("m-nested");
+        node.flush(index);
     }
 }
 
@@ -576,6 +615,7 @@ fn fill(node: &Node, random: &mut Random) {
         let index = format!("m-{codec}").replace('_', "-");
         documents(node, random, &index, &json!({"number_of_shards": 1, "codec": codec}));
         sizes(node, random, &format!("{index}-sizes"), codec);
+        nested(node, random, &format!("{index}-nested"), codec);
     }
     if node.since(6, 0) {
         documents(node, random, "m-sorted", &json!({"number_of_shards": 2, "sort.field": "n", "sort.order": "desc"}));
@@ -585,9 +625,11 @@ fn fill(node: &Node, random: &mut Random) {
         let other = node.major < 7 && !node.opensearch;
         documents(node, random, "m-deletes", &json!({"number_of_shards": 1, "soft_deletes.enabled": other}));
     }
-    nested(node, random);
+    nested(node, random, "m-nested", "default");
+    nested(node, random, "m-nested-best", "best_compression");
     stored(node, random);
     binary(node);
+    paths(node);
     family(node);
     twins(node);
     sizes(node, random, "m-sizes", "default");
@@ -769,6 +811,48 @@ fn fields_of_binary_documents(node: &Node, location: &Path) -> End {
         let wanted = node.scroll_of("m-binary", &fields.split(',').collect::<Value>());
         let asked = ["--snapshot", "two", "--indices", "m-binary", "--quiet", "--fields", fields];
         same(&wanted, &read(location, &asked)).map_err(|why| format!("{fields}: {why}"))?;
+    }
+    Ok(())
+}
+
+/// Some fields of documents are those that the server shows, whatever order it shows them in.
+fn fields_are_those_that_the_server_shows(node: &Node, location: &Path) -> End {
+    let by_id = |lines: &mut dyn Iterator<Item = &str>| -> BTreeMap<String, Value> {
+        let lines = lines.map(|line| serde_json::from_str(line).expect("a line"));
+        lines.map(|line: Value| (line["_id"].to_string(), line["_source"].clone())).collect()
+    };
+    let mut patterns = vec![
+        "raw",
+        "raw.*",
+        "raw.a",
+        "raw.a.b",
+        "raw.a.*",
+        "raw.*.b",
+        "raw.a*",
+        "r*w",
+        "*",
+        "raw.a,raw.a.b",
+        "none",
+        "a",
+    ];
+    // In Elasticsearch 8.19 and 9.5 a star does not stand for dots.
+    if node.opensearch || !node.since(8, 0) {
+        patterns.extend(["*1", "*.a", "*.k1", "*.b", "*.*.*", "*a*", "none,*1", "raw.*,*.b"]);
+    }
+    for fields in patterns {
+        let wanted = node.scroll_of("m-paths", &fields.split(',').collect::<Value>());
+        let asked = ["--snapshot", "two", "--indices", "m-paths", "--quiet", "--fields", fields];
+        let output = read(location, &asked);
+        must_be(output.code() == 0 && output.err().is_empty(), output.err())?;
+        let wanted = by_id(&mut wanted.keys().map(String::as_str));
+        let found = by_id(&mut output.out().lines());
+        must_be(found.len() == PATHS.len(), &format!("{fields}: {} documents", found.len()))?;
+        for (id, own) in &found {
+            must_be(
+                wanted.get(id) == Some(own),
+                &format!("{fields}: {id}: {own}, the server shows {:?}", wanted.get(id)),
+            )?;
+        }
     }
     Ok(())
 }
@@ -1033,7 +1117,8 @@ fn documents_are_those_that_the_server_shows() {
         score.cell(version, "formats", special_formats_are_there(&node, &location));
         score.cell(version, "filtered", filtered_sources_are_told(&location));
         score.cell(version, "star tree", star_trees_have_tombstones(&node, &location));
-        score.cell(version, "fields", fields_of_binary_documents(&node, &location));
+        score.cell(version, "fields", fields_are_those_that_the_server_shows(&node, &location));
+        score.cell(version, "binary fields", fields_of_binary_documents(&node, &location));
         score.cell(version, "metadata", metadata_is_what_the_server_prints(&node, &location));
         score.cell(version, "damaged", lines_of_a_damaged_file_are_told(&location));
         score.cell(version, "closed reader", a_closed_reader_is_quiet(&location));

@@ -424,7 +424,8 @@ fn roles(fields: &FieldInfos, commit: &SegmentCommitInfo) -> Result<Vec<Role>> {
         }
         roles[number] = match field.name.as_str() {
             "_id" => Role::Id,
-            "_uid" => Role::Uid,
+            // Beside an id it is a field of the user's, whom no version since 7.0 keeps from it.
+            "_uid" if fields.by_name("_id").is_none() => Role::Uid,
             "_routing" => Role::Routing,
             "_source" => Role::Source,
             "_recovery_source" => Role::RecoverySource,

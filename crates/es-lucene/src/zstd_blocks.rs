@@ -39,6 +39,10 @@ impl Default for ZstdFrame {
 
 impl Decompressor for ZstdFrame {
     fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()> {
+        if length == 0 {
+            // A chunk of nested objects alone: nothing is written, not even a length (8.19.21, 9.5.3).
+            return Ok(());
+        }
         let old = target.len();
         target.resize(old + length, 0);
         read(stream, self.zstd.as_mut(), &mut target[old..])

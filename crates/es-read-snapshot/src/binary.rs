@@ -4,8 +4,9 @@
 //! printed with the digits of its own precision. What Jackson, which servers read and print with, makes of what JSON has no
 //! word for is kept: bytes become base64, a number that is not finite becomes a string, a tag but of numbers is passed over.
 
-use std::fmt::Display;
+use std::fmt::{Display, LowerExp};
 use std::io::Write;
+use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -283,16 +284,27 @@ fn half(bits: u64) -> f32 {
 }
 
 fn single(value: f32, line: &mut Vec<u8>) {
-    // By its own shortest digits, not those of the double nearest to it.
-    line.extend_from_slice(float(&format!("{value:e}")).as_bytes());
+    // By its own digits, not those of the double nearest to it.
+    line.extend_from_slice(float(value).as_bytes());
 }
 
 fn double(value: f64, line: &mut Vec<u8>) {
-    line.extend_from_slice(float(&format!("{value:e}")).as_bytes());
+    line.extend_from_slice(float(value).as_bytes());
 }
 
-/// A number as Java writes it, out of Rust's scientific notation.
-fn float(number: &str) -> String {
+/// A number as Java writes it since JDK 19 (`Double.toString`): with the fewest digits that read back as the same number, but two
+/// at least; of several the nearest, of two as near the one that ends in an even digit.
+fn float<F: Copy + PartialEq + LowerExp + FromStr>(value: F) -> String {
+    // Rust takes one digit where it does, and of two as near the larger.
+    let fewest = format!("{value:e}");
+    let digits = fewest.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    let nearest = format!("{value:.*e}", digits.max(2) - 1);
+    let same = nearest.parse::<F>().is_ok_and(|read| read == value);
+    notation(if same { &nearest } else { &fewest })
+}
+
+/// Java's notation, out of Rust's scientific one.
+fn notation(number: &str) -> String {
     let (sign, number) = number.strip_prefix('-').map_or(("", number), |number| ("-", number));
     let Some((digits, exponent)) = number.split_once('e') else {
         return match number {
@@ -300,7 +312,7 @@ fn float(number: &str) -> String {
             _ => "\"NaN\"".into(),
         };
     };
-    let digits = digits.replace('.', "");
+    let digits = digits.trim_end_matches(".0").replace('.', "");
     match exponent.parse::<i16>() {
         // With point and fraction, always.
         Ok(exponent @ 0..7) => {
@@ -511,6 +523,7 @@ impl<'de> Deserialize<'de> for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn line(source: &[u8]) -> Result<String, Refusal> {
         let mut line = Vec::new();
@@ -543,6 +556,32 @@ mod tests {
     }
 
     #[test]
+    fn of_the_shortest_numbers_the_one_is_taken_that_java_takes() {
+        for (number, shown) in [
+            (1.016_964_144_404_036_25e14, "1.0169641444040362E14"),
+            (5e-324, "4.9E-324"),
+            (1e-323, "9.9E-324"),
+            (2e23, "2.0E23"),
+            (2e-3, "0.002"),
+            (9.5e-7, "9.5E-7"),
+        ] {
+            assert_eq!(float::<f64>(number), shown);
+        }
+        let singles = [(1_u32, "1.4E-45"), (2, "2.8E-45"), (3, "4.2E-45"), (4, "5.6E-45"), (0xC989_00B2, "-1122326.2")];
+        for (bits, shown) in singles {
+            assert_eq!(float(f32::from_bits(bits)), shown);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_reads_back_as_the_same_number(single in any::<f32>(), double in any::<f64>()) {
+            prop_assert!(float(single).trim_matches('"').parse::<f32>().is_ok_and(|read| read == single || single.is_nan()));
+            prop_assert!(float(double).trim_matches('"').parse::<f64>().is_ok_and(|read| read == double || double.is_nan()));
+        }
+    }
+
+    #[test]
     fn numbers_are_laid_out_as_java_does() {
         for (number, shown) in [
             (0.0, "0.0"),
@@ -557,7 +596,7 @@ mod tests {
             (0.00012, "1.2E-4"),
             (f64::MAX, "1.7976931348623157E308"),
         ] {
-            assert_eq!(float(&format!("{number:e}")), shown);
+            assert_eq!(float(number), shown);
         }
         for (digits, scale, shown) in [
             ("27315", 2, "273.15"),

@@ -192,7 +192,7 @@ impl IndexMetadata {
         if is("mode", "time_series") && stored {
             return unreadable("index.mode is time_series: ids are made of dimensions and times, none is stored");
         }
-        for mode in ["logsdb", "time_series", "columnar"] {
+        for mode in ["logsdb", "time_series", "columnar", "logsdb_columnar"] {
             if is("mode", mode) && !stored {
                 return Verdict::Unreadable(format!(
                     "index.mode is {mode}: _source is synthetic, no document was kept as it was sent"
@@ -266,13 +266,12 @@ fn source_verdict(name: &str, mapping: &Value) -> Verdict {
     Verdict::Readable
 }
 
+/// Whether a field, or a part of one, is of one of these types.
 fn has_field(mapping: &Value, kinds: &[&str]) -> bool {
-    let Some(map) = mapping.as_object() else {
-        return false;
-    };
-    map.iter().any(|(key, value)| match (key.as_str(), value) {
-        ("type", Value::String(kind)) => kinds.contains(&kind.as_str()),
-        _ => has_field(value, kinds),
+    let fields = ["properties", "fields"].into_iter().filter_map(|key| mapping.get(key)?.as_object());
+    fields.flat_map(Map::values).any(|field| {
+        let kind = field.get("type").and_then(Value::as_str);
+        kind.is_some_and(|kind| kinds.contains(&kind)) || has_field(field, kinds)
     })
 }
 
@@ -368,6 +367,17 @@ mod tests {
         {
             assert!(!index.is_known_by(other), "{other}");
         }
+    }
+
+    #[test]
+    fn only_fields_have_types_of_fields() {
+        let is = |mapping: Value| has_field(&mapping, &["nested"]);
+        assert!(is(json!({"properties": {"a": {"properties": {"b": {"type": "nested"}}}}})));
+        assert!(is(json!({"properties": {"_meta": {"type": "keyword", "fields": {"b": {"type": "nested"}}}}})));
+        assert!(is(json!({"properties": {"type": {"type": "nested"}}})));
+        assert!(!is(json!({"_meta": {"type": "nested", "properties": "none"}})));
+        assert!(!is(json!({"properties": {"a": {"type": "keyword", "meta": {"type": "nested"}}}})));
+        assert!(!is(json!({"dynamic_templates": [{"t": {"mapping": {"type": "nested"}}}]})));
     }
 
     #[test]
