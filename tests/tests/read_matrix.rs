@@ -944,6 +944,12 @@ fn without_source(node: &Node) -> Vec<(&'static str, Value, Value, &'static str)
         let vectors = json!({"properties": {"v": {"type": "dense_vector", "dims": 3}}});
         cases.push(("x-vectors", json!({}), vectors, "vectors are excluded from _source"));
     }
+    if !node.opensearch && node.since(9, 5) {
+        let by_default = json!({"mapping.use_columnar_id_mode_by_default": true});
+        cases.push(("x-ids", json!({}), json!({"_id": {"mode": "columnar"}}), "ids are kept in columns"));
+        cases.push(("x-ids-too", by_default, json!({}), "ids are kept in columns"));
+        cases.push(("x-columnar", json!({"mode": "columnar"}), json!({}), "documents are kept in columns"));
+    }
     if node.opensearch && (node.major, node.minor) >= (3, 2) {
         let number = json!({"properties": {"n": {"type": "integer"}}});
         cases.push(("x-derived", json!({"derived_source.enabled": true}), number, "_source is derived"));

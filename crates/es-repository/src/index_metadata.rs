@@ -192,7 +192,14 @@ impl IndexMetadata {
         if is("mode", "time_series") && stored {
             return unreadable("index.mode is time_series: ids are made of dimensions and times, none is stored");
         }
-        for mode in ["logsdb", "time_series", "columnar", "logsdb_columnar"] {
+        for mode in ["columnar", "logsdb_columnar"] {
+            if is("mode", mode) {
+                return Verdict::Unreadable(format!(
+                    "index.mode is {mode}: documents are kept in columns, not as they were sent"
+                ));
+            }
+        }
+        for mode in ["logsdb", "time_series"] {
             if is("mode", mode) && !stored {
                 return Verdict::Unreadable(format!(
                     "index.mode is {mode}: _source is synthetic, no document was kept as it was sent"
@@ -202,8 +209,14 @@ impl IndexMetadata {
         if is("mapping.source.mode", "synthetic") {
             return unreadable("_source is synthetic: no document was kept as it was sent");
         }
+        if is("mapping.source.mode", "columnar_stored") {
+            return unreadable("_source is kept in columns");
+        }
         if is("mapping.source.mode", "disabled") {
             return unreadable("_source is disabled");
+        }
+        if self.keeps_ids_in_columns() {
+            return unreadable("ids are kept in columns, not beside documents");
         }
         if is("derived_source.enabled", "true") {
             return unreadable("_source is derived: no document was kept as it was sent");
@@ -220,6 +233,13 @@ impl IndexMetadata {
             return Verdict::WithoutVectors(reason);
         }
         filtered
+    }
+
+    /// As Elasticsearch 9.5 can; the mapping decides, or else the setting.
+    fn keeps_ids_in_columns(&self) -> bool {
+        let by_default = self.setting("mapping.use_columnar_id_mode_by_default") == Some("true");
+        let mut modes = self.mapping_types.values().filter_map(|mapping| mapping.get("_id")?.get("mode")?.as_str());
+        modes.next().map_or(by_default, |mode| mode == "columnar")
     }
 
     /// Servers leave vectors out of `_source` and put them back when they show it.
