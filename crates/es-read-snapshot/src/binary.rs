@@ -558,7 +558,7 @@ mod tests {
     #[test]
     fn of_the_shortest_numbers_the_one_is_taken_that_java_takes() {
         for (number, shown) in [
-            (1.016_964_144_404_036_25e14, "1.0169641444040362E14"),
+            (1.016_964_144_404_036_3e14, "1.0169641444040362E14"),
             (5e-324, "4.9E-324"),
             (1e-323, "9.9E-324"),
             (2e23, "2.0E23"),
@@ -576,8 +576,10 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_printed_reads_back_as_the_same_number(single in any::<f32>(), double in any::<f64>()) {
-            prop_assert!(float(single).trim_matches('"').parse::<f32>().is_ok_and(|read| read == single || single.is_nan()));
-            prop_assert!(float(double).trim_matches('"').parse::<f64>().is_ok_and(|read| read == double || double.is_nan()));
+            let read = float(single).trim_matches('"').parse::<f32>().map(f32::to_bits);
+            prop_assert!(single.is_nan() || read == Ok(single.to_bits()));
+            let read = float(double).trim_matches('"').parse::<f64>().map(f64::to_bits);
+            prop_assert!(double.is_nan() || read == Ok(double.to_bits()));
         }
     }
 
