@@ -424,7 +424,7 @@ fn roles(fields: &FieldInfos, commit: &SegmentCommitInfo) -> Result<Vec<Role>> {
         }
         roles[number] = match field.name.as_str() {
             "_id" => Role::Id,
-            // Beside an id it is a field of the user's, whom no version since 7.0 keeps from it.
+            // Beside an id it is a field of the user's own, which versions since 7.0 allow.
             "_uid" if fields.by_name("_id").is_none() => Role::Uid,
             "_routing" => Role::Routing,
             "_source" => Role::Source,

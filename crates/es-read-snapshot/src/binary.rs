@@ -214,9 +214,12 @@ impl<'a> Cbor<'a, '_> {
             (20, _) => self.line.extend_from_slice(b"false"),
             (21, _) => self.line.extend_from_slice(b"true"),
             (22 | 23, _) => self.line.extend_from_slice(b"null"),
-            (25, bits) => single(half(bits), self.line),
-            (26, bits) => single(f32::from_bits(u32::try_from(bits).map_err(|_| ENDS)?), self.line),
-            (27, bits) => double(f64::from_bits(bits), self.line),
+            (25, bits) => self.line.extend_from_slice(float(half(bits)).as_bytes()),
+            (26, bits) => {
+                let value = f32::from_bits(u32::try_from(bits).map_err(|_| ENDS)?);
+                self.line.extend_from_slice(float(value).as_bytes());
+            }
+            (27, bits) => self.line.extend_from_slice(float(f64::from_bits(bits)).as_bytes()),
             (INDEFINITE, _) => return Err(ENDS),
             _ => return Err("a CBOR document with a simple value that has no meaning"),
         }
@@ -283,17 +286,9 @@ fn half(bits: u64) -> f32 {
     if bits >> 15 & 1 == 1 { -value } else { value }
 }
 
-fn single(value: f32, line: &mut Vec<u8>) {
-    // By its own digits, not those of the double nearest to it.
-    line.extend_from_slice(float(value).as_bytes());
-}
-
-fn double(value: f64, line: &mut Vec<u8>) {
-    line.extend_from_slice(float(value).as_bytes());
-}
-
 /// A number as Java writes it since JDK 19 (`Double.toString`): with the fewest digits that read back as the same number, but two
-/// at least; of several the nearest, of two as near the one that ends in an even digit.
+/// at least; of several the nearest, of two as near the one that ends in an even digit. They are those of its own precision, not of
+/// the double nearest to it.
 fn float<F: Copy + PartialEq + LowerExp + FromStr>(value: F) -> String {
     // Rust takes one digit where it does, and of two as near the larger.
     let fewest = format!("{value:e}");
@@ -416,12 +411,12 @@ impl<'de> Visitor<'de> for Smile<'_> {
     }
 
     fn visit_f32<E>(self, value: f32) -> Result<(), E> {
-        single(value, self.0);
+        self.0.extend_from_slice(float(value).as_bytes());
         Ok(())
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        double(value, self.0);
+        self.0.extend_from_slice(float(value).as_bytes());
         Ok(())
     }
 
