@@ -3,12 +3,13 @@
 //! stdout is written through one checked writer: a full disk is a failure even when the last line was short, and
 //! a closed pipe stops the printing but never changes the verdict.
 
+use crate::blocks::{Blocks, Stdout};
 use crate::text::printable_json;
 use crate::{Common, ErrorFormat, Exit, Fault, Meter, Progress, printable};
 use es_records::{Record, Step};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
-use std::io::{BufRead, BufWriter, ErrorKind, IsTerminal, Read, Write};
+use std::io::{BufRead, ErrorKind, IsTerminal, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ const MOST_VALUES: usize = 2_000_000;
 /// What a tool may use of the outside world beside its clusters.
 pub struct Io {
     tool: String,
-    out: BufWriter<std::io::Stdout>,
+    out: Blocks<Stdout>,
     reader_gone: bool,
     /// Whether what is printed would run into the display of progress.
     prints_to_terminal: bool,
@@ -44,7 +45,7 @@ impl Io {
     pub(crate) fn new(tool: &str, common: &Common) -> Self {
         Self {
             tool: tool.to_string(),
-            out: BufWriter::with_capacity(1 << 16, std::io::stdout()),
+            out: Blocks::new(Stdout),
             reader_gone: false,
             prints_to_terminal: std::io::stdout().is_terminal(),
             errors: common.errors,
