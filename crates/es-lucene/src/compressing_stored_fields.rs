@@ -14,6 +14,7 @@ use crate::lz4::SLACK;
 use crate::segment_infos::SegmentCommitInfo;
 use crate::source::{Directory, Source};
 use crate::stream::Stream;
+use crate::text::Text;
 use crate::{
     custom_stored_fields, lucene50_stored_fields, lucene87_stored_fields, lucene90_stored_fields, packed_ints,
     stored_fields_ints, zstd814_stored_fields,
@@ -396,7 +397,7 @@ impl StoredFieldsReader<'_> {
 /// What a document's bytes hold in one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Value<'a> {
-    String(&'a str),
+    String(Text<'a>),
     Bytes(&'a [u8]),
     /// Numbers are passed over.
     Number,
@@ -412,12 +413,16 @@ pub(crate) fn visit_fields<'a>(
     let mut input = DataInput::new(file, document);
     for _ in 0..count {
         let key = input.vlong()?;
-        let value = match key & 7 {
-            0 => Value::String(input.string()?),
-            1 => Value::Bytes(input.prefixed()?),
-            kind => {
-                skip_number(&mut input, kind)?;
-                Value::Number
+        let kind = key & 7;
+        let value = if kind > 1 {
+            skip_number(&mut input, kind)?;
+            Value::Number
+        } else {
+            let bytes = input.prefixed()?;
+            if kind == 1 {
+                Value::Bytes(bytes)
+            } else {
+                Value::String(Text::new(bytes).ok_or_else(|| input.corrupt("a text that is not UTF-8"))?)
             }
         };
         visit(key >> 3, value)?;

@@ -13,6 +13,7 @@ use crate::segment_info::SegmentInfo;
 use crate::segment_infos::SegmentCommitInfo;
 use crate::sorted_doc_values::SortedDocValues;
 use crate::source::{Directory, Source};
+use crate::text::Text;
 use crate::uid;
 
 /// One living document.
@@ -21,13 +22,13 @@ pub struct Document<'a> {
     /// Its number in the segment.
     pub number: u32,
     /// Its id.
-    pub id: &'a str,
+    pub id: Text<'a>,
     /// Its type, where the id carries one: indices created before 6.0.
-    pub doc_type: Option<&'a str>,
+    pub doc_type: Option<Text<'a>>,
     /// Its routing, if it was given one.
-    pub routing: Option<&'a str>,
+    pub routing: Option<Text<'a>>,
     /// The id of its parent, if it has one: indices created before 6.0.
-    pub parent: Option<&'a str>,
+    pub parent: Option<Text<'a>>,
     /// The bytes the client sent, if they were kept.
     pub source: Option<&'a [u8]>,
     /// What the server kept for recoveries where `_source` is reduced or absent.
@@ -278,7 +279,7 @@ impl Segment {
                     id,
                     doc_type,
                     routing: stored.routing,
-                    parent: has_parent.then_some(parent.as_str()),
+                    parent: has_parent.then_some(Text::from(parent.as_str())),
                     source: stored.source,
                     recovery_source: stored.recovery_source,
                 })?;
@@ -326,8 +327,8 @@ impl Segment {
     }
 
     /// Puts the id of a document's parent into `parent`; false if it has none.
-    fn parent(&self, number: u32, doc_type: Option<&str>, parent: &mut String) -> Result<bool> {
-        let Some(parents) = self.parents.iter().find(|parents| doc_type == Some(&*parents.doc_type)) else {
+    fn parent(&self, number: u32, doc_type: Option<Text<'_>>, parent: &mut String) -> Result<bool> {
+        let Some(parents) = self.parents.iter().find(|parents| doc_type == Some(Text::from(&*parents.doc_type))) else {
             return Ok(false);
         };
         let mut ids = parents.ids.lock().unwrap_or_else(PoisonError::into_inner);
@@ -371,16 +372,16 @@ impl Segment {
 #[derive(Default)]
 struct Stored<'a> {
     id: Option<Value<'a>>,
-    uid: Option<&'a str>,
-    routing: Option<&'a str>,
+    uid: Option<Text<'a>>,
+    routing: Option<Text<'a>>,
     source: Option<&'a [u8]>,
     recovery_source: Option<&'a [u8]>,
 }
 
 /// What the stored id of a document is made of.
 struct Identity<'a> {
-    doc_type: Option<&'a str>,
-    id: &'a str,
+    doc_type: Option<Text<'a>>,
+    id: Text<'a>,
 }
 
 impl<'a> Stored<'a> {
@@ -396,14 +397,13 @@ impl<'a> Stored<'a> {
             (Some(Value::String(id)), None) => Ok(Some(Identity { doc_type: None, id })),
             (Some(Value::Bytes(bytes)), None) => {
                 if uid::decode(bytes, decoded) {
-                    Ok(Some(Identity { doc_type: None, id: decoded }))
+                    Ok(Some(Identity { doc_type: None, id: Text::from(decoded.as_str()) }))
                 } else {
                     Err(Error::corrupt(file, format!("{bytes:02x?} is no id")))
                 }
             }
-            // Types have no '#', ids may. Types are short: a search made for long texts costs more than it saves.
-            (None, Some(uid)) => match uid.bytes().position(|byte| byte == b'#').map(|at| (&uid[..at], &uid[at + 1..]))
-            {
+            // Types have no '#', ids may.
+            (None, Some(uid)) => match uid.split_once(b'#') {
                 Some((doc_type, id)) => Ok(Some(Identity { doc_type: Some(doc_type), id })),
                 None => Err(Error::corrupt(file, format!("{uid:?} is no id with a type"))),
             },

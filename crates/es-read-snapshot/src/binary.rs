@@ -99,7 +99,7 @@ impl<'a> Cbor<'a, '_> {
             UNSIGNED | NEGATIVE => self.line.extend_from_slice(integer(head).to_string().as_bytes()),
             BYTES => {
                 let bytes = self.string(head)?;
-                quote(&STANDARD.encode(bytes), self.line);
+                quote(STANDARD.encode(bytes).as_str(), self.line);
             }
             TEXT => self.text(head)?,
             LIST => {
@@ -139,7 +139,7 @@ impl<'a> Cbor<'a, '_> {
             }
             self.comma(items);
             match key.major {
-                UNSIGNED | NEGATIVE => quote(&integer(key).to_string(), self.line),
+                UNSIGNED | NEGATIVE => quote(integer(key).to_string().as_str(), self.line),
                 TEXT | BYTES => self.text(key)?,
                 _ => return Err("a CBOR document with a key that is no text"),
             }
@@ -155,7 +155,7 @@ impl<'a> Cbor<'a, '_> {
     fn text(&mut self, head: Head) -> Result<(), Refusal> {
         let text =
             String::from_utf8(self.string(head)?).map_err(|_| "a CBOR document with a text that is not UTF-8")?;
-        quote(&text, self.line);
+        quote(text.as_str(), self.line);
         Ok(())
     }
 
@@ -426,7 +426,7 @@ impl<'de> Visitor<'de> for Smile<'_> {
     }
 
     fn visit_bytes<E>(self, value: &[u8]) -> Result<(), E> {
-        quote(&STANDARD.encode(value), self.0);
+        quote(STANDARD.encode(value).as_str(), self.0);
         Ok(())
     }
 
@@ -467,7 +467,7 @@ impl<'de> Visitor<'de> for Smile<'_> {
             if line.len() > begin {
                 line.push(b',');
             }
-            quote(&key, line);
+            quote(key.as_str(), line);
             line.push(b':');
             map.next_value_seed(Smile(line))?;
         }

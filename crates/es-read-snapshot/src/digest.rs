@@ -1,6 +1,6 @@
 //! A digest of many documents that does not depend on their order.
 
-use es_lucene::Document;
+use es_lucene::{Document, Text};
 use sha2::{Digest as _, Sha256};
 
 /// The sum, modulo 2^128, of the first half of each document's SHA-256; docs/records.md says of which bytes.
@@ -16,7 +16,8 @@ impl Digest {
         source: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut hash = Sha256::new();
-        for part in [document.id, document.routing.unwrap_or(""), document.parent.unwrap_or("")] {
+        for part in [Some(document.id), document.routing, document.parent] {
+            let part = part.map(Text::as_bytes).unwrap_or_default();
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
@@ -41,7 +42,9 @@ mod tests {
     use super::*;
 
     fn digest(id: &str, routing: Option<&str>, parent: Option<&str>, source: &str) -> String {
-        let document = Document { number: 0, id, doc_type: None, routing, parent, source: None, recovery_source: None };
+        let [routing, parent] = [routing, parent].map(|text| text.map(Text::from));
+        let document =
+            Document { number: 0, id: id.into(), doc_type: None, routing, parent, source: None, recovery_source: None };
         let mut digest = Digest::default();
         let Ok(()) = digest.add(&document, |each| {
             each(source.as_bytes());

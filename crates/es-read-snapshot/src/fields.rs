@@ -81,7 +81,7 @@ impl Fields {
             if any {
                 line.push(b',');
             }
-            quote(key, line);
+            quote(key.as_str(), line);
             line.push(b':');
             if self.value(value.get().trim(), &own, line)? {
                 any = true;

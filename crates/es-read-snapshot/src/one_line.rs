@@ -6,6 +6,7 @@
 
 use std::sync::LazyLock;
 
+use es_lucene::Text;
 use memchr::{memchr, memchr_iter, memchr2, memchr3, memmem};
 
 use crate::binary;
@@ -207,13 +208,26 @@ fn comment(text: &[u8]) -> Result<&[u8], Refusal> {
 }
 
 /// Appends a JSON string.
-pub(crate) fn quote(text: &str, line: &mut Vec<u8>) {
-    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+pub(crate) fn quote<'a>(text: impl Into<Text<'a>>, line: &mut Vec<u8>) {
+    let text = text.into();
+    let bytes = text.as_bytes();
+    if is_its_string(bytes) {
+        line.reserve(bytes.len() + 2);
         line.push(b'"');
-        line.extend_from_slice(text.as_bytes());
+        line.extend_from_slice(bytes);
         line.push(b'"');
     } else {
-        line.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
+        line.extend_from_slice(serde_json::Value::from(text.as_str()).to_string().as_bytes());
+    }
+}
+
+/// Whether nothing in a text has to be escaped. Words are looked at as a whole, which compares all their bytes at once.
+fn is_its_string(text: &[u8]) -> bool {
+    let escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    let word = |word: &[u8; 16]| word.iter().fold(false, |any, byte| any | escaped(*byte));
+    match text.last_chunk() {
+        Some(last) => !word(last) && !text.as_chunks().0.iter().any(word),
+        None => !text.iter().any(|byte| escaped(*byte)),
     }
 }
 
@@ -310,6 +324,18 @@ mod tests {
             let mut object = b"{\n".to_vec();
             object.extend(&source);
             let _ = append(&object, &mut Vec::new());
+        }
+
+        #[test]
+        fn a_text_is_quoted_as_json_says_wherever_it_has_what_must_be_escaped(
+            plain in "[ -!#-\\[\\]-~\u{e9}\u{1F600}]{0,40}", at in any::<prop::sample::Index>(), odd in "[\\x00-\\x1f\"\\\\]?"
+        ) {
+            let mut text = plain;
+            let places: Vec<usize> = text.char_indices().map(|(place, _)| place).chain([text.len()]).collect();
+            text.insert_str(places[at.index(places.len())], &odd);
+            let mut line = Vec::new();
+            quote(text.as_str(), &mut line);
+            prop_assert_eq!(String::from_utf8(line).unwrap(), serde_json::to_string(&text).unwrap());
         }
 
         #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use es_cli::{Fault, Io};
-use es_lucene::{Counts, Directory, Document, Part, PartRead, Segment, SegmentCommitInfo, SegmentInfos};
+use es_lucene::{Counts, Directory, Document, Part, PartRead, Segment, SegmentCommitInfo, SegmentInfos, Text};
 use es_repository::{Repository, ShardFiles};
 
 use crate::digest::Digest;
@@ -406,7 +406,7 @@ fn lucene(error: es_lucene::Error) -> Fault {
     fault(&es_repository::Error::from(error))
 }
 
-fn refused(id: &str, refusal: &str) -> Fault {
+fn refused(id: Text<'_>, refusal: &str) -> Fault {
     Fault::failed(format!("document {id:?}: {refusal} cannot become a line"))
 }
 
@@ -430,10 +430,10 @@ impl Printer<'_, '_> {
             return Err(Failure::Stopped);
         }
         if let Some(ids) = self.work.ids {
-            if !ids.contains(document.id) {
+            if !ids.contains(document.id.as_str()) {
                 return Ok(());
             }
-            lock(&self.work.found).insert(document.id.to_owned());
+            lock(&self.work.found).insert(document.id.to_string());
         }
         let Some(source) = document.source else {
             let id = document.id;
@@ -445,7 +445,7 @@ impl Printer<'_, '_> {
             self.flush()?;
             if large.is_none() && self.work.fields.is_none() {
                 // Growing by doubling would take twice as much again.
-                self.lines.reserve_exact(source.len() + document.id.len() + 4096);
+                self.lines.reserve_exact(source.len() + document.id.as_bytes().len() + 4096);
             }
         }
         let begin = self.lines.len();
@@ -531,7 +531,7 @@ impl Printer<'_, '_> {
         Ok(())
     }
 
-    fn source(&mut self, id: &str, source: &[u8]) -> Result<(), Fault> {
+    fn source(&mut self, id: Text<'_>, source: &[u8]) -> Result<(), Fault> {
         let Some(fields) = &self.work.fields else {
             return one_line::append(source, &mut self.lines).map_err(|refusal| refused(id, refusal));
         };
@@ -549,7 +549,7 @@ impl Printer<'_, '_> {
 
     /// `_index`, `_type`, `_id`, `_routing`, `_parent`, without braces.
     fn meta(&mut self, document: &Document<'_>) {
-        let doc_type = document.doc_type.or(self.index.doc_type.as_deref());
+        let doc_type = document.doc_type.or(self.index.doc_type.as_deref().map(Text::from));
         self.head(doc_type);
         let lines = &mut self.lines;
         one_line::quote(document.id, lines);
@@ -564,13 +564,13 @@ impl Printer<'_, '_> {
     }
 
     /// `_index` and `_type`, up to the value of `_id`: the same for very many documents.
-    fn head(&mut self, doc_type: Option<&str>) {
-        if self.head.is_empty() || self.head_type.as_deref() != doc_type {
-            self.head_type = doc_type.map(str::to_owned);
+    fn head(&mut self, doc_type: Option<Text<'_>>) {
+        if self.head.is_empty() || self.head_type.as_deref().map(Text::from) != doc_type {
+            self.head_type = doc_type.map(|doc_type| doc_type.to_string());
             self.head.clear();
             self.head.extend_from_slice(b"\"_index\":");
             let index = if self.work.format == Format::Bulk { &self.index.bulk.1 } else { &self.index.metadata.name };
-            one_line::quote(index, &mut self.head);
+            one_line::quote(index.as_str(), &mut self.head);
             if let Some(doc_type) = doc_type {
                 self.head.extend_from_slice(b",\"_type\":");
                 one_line::quote(doc_type, &mut self.head);
@@ -584,9 +584,9 @@ impl Printer<'_, '_> {
     fn bulk_meta(&mut self, document: &Document<'_>) {
         let typed = self.work.target_major < 7;
         let parent = document.parent.filter(|_| self.work.target_major < 6);
-        let doc_type = document.doc_type.or(self.index.doc_type.as_deref()).unwrap_or("_doc");
+        let doc_type = document.doc_type.or(self.index.doc_type.as_deref().map(Text::from)).unwrap_or("_doc".into());
         // There no type begins with an underscore.
-        let doc_type = if self.work.target_major < 6 && doc_type == "_doc" { "doc" } else { doc_type };
+        let doc_type = if self.work.target_major < 6 && doc_type == *"_doc" { "doc".into() } else { doc_type };
         self.head(typed.then_some(doc_type));
         let lines = &mut self.lines;
         one_line::quote(document.id, lines);
