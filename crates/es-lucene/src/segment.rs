@@ -250,14 +250,14 @@ impl Segment {
     ) -> Result<PartRead, E> {
         let file = &self.data.name;
         let mut reader = self.data.reader(&self.files, part)?;
-        let mut id = String::new();
+        let mut buffer = Vec::new();
         let mut parent = String::new();
         let mut counts = Counts { stored_bytes: part.bytes(), ..Counts::default() };
         let mut roots = 0;
         while let Some(chunk) = reader.next_chunk(&mut room)? {
             for (number, (fields, bytes)) in (chunk.first..).zip(chunk.documents()) {
                 let stored = self.stored(bytes, fields)?;
-                let identity = stored.identity(file, &mut id)?;
+                let identity = stored.identity(file, &mut buffer)?;
                 // A no-op leaves a tombstone with a reason for a source, and no id.
                 roots += u64::from(identity.is_some() || stored.source.is_some());
                 counts.lucene_documents += 1;
@@ -349,14 +349,14 @@ impl Segment {
         visit_fields(file, bytes, fields, |number, value| {
             let role =
                 usize::try_from(number).ok().and_then(|number| self.roles.get(number)).copied().unwrap_or(Role::Absent);
-            let twice = match (role, value) {
-                (Role::Id, value) => stored.id.replace(value).is_some(),
-                (Role::Uid, Value::String(value)) => stored.uid.replace(value).is_some(),
-                (Role::Routing, Value::String(value)) => stored.routing.replace(value).is_some(),
-                (Role::Source, Value::Bytes(value)) => stored.source.replace(value).is_some(),
-                (Role::RecoverySource, Value::Bytes(value)) => stored.recovery_source.replace(value).is_some(),
+            let twice = match (value, role) {
+                (Value::Bytes(value), Role::Source) => stored.source.replace(value).is_some(),
+                (value, Role::Id) => stored.id.replace(value).is_some(),
+                (Value::String(value), Role::Uid) => stored.uid.replace(value).is_some(),
+                (Value::String(value), Role::Routing) => stored.routing.replace(value).is_some(),
+                (Value::Bytes(value), Role::RecoverySource) => stored.recovery_source.replace(value).is_some(),
                 // Elasticsearch 9 may note the size of what it left out.
-                (Role::Other | Role::RecoverySource, _) => false,
+                (_, Role::Other | Role::RecoverySource) => false,
                 _ => true,
             };
             if twice {
@@ -385,9 +385,9 @@ struct Identity<'a> {
 }
 
 impl<'a> Stored<'a> {
-    /// The whole id; `None` if there is none. It is put into `decoded` if it is not stored as the text that it is.
+    /// The whole id; `None` if there is none. `buffer` takes it if it is not stored as the text that it is.
     #[inline]
-    fn identity<'b>(&self, file: &str, decoded: &'b mut String) -> Result<Option<Identity<'b>>>
+    fn identity<'b>(&self, file: &str, buffer: &'b mut Vec<u8>) -> Result<Option<Identity<'b>>>
     where
         'a: 'b,
     {
@@ -396,11 +396,9 @@ impl<'a> Stored<'a> {
             // Indices of 5.x with one type store the text itself.
             (Some(Value::String(id)), None) => Ok(Some(Identity { doc_type: None, id })),
             (Some(Value::Bytes(bytes)), None) => {
-                if uid::decode(bytes, decoded) {
-                    Ok(Some(Identity { doc_type: None, id: Text::from(decoded.as_str()) }))
-                } else {
-                    Err(Error::corrupt(file, format!("{bytes:02x?} is no id")))
-                }
+                let id = uid::decode(bytes, buffer);
+                let id = id.ok_or_else(|| Error::corrupt(file, format!("{bytes:02x?} is no id")))?;
+                Ok(Some(Identity { doc_type: None, id }))
             }
             // Types have no '#', ids may.
             (None, Some(uid)) => match uid.split_once(b'#') {

@@ -3,59 +3,46 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::text::Text;
+
 const UTF8: u8 = 0xFF;
 const NUMERIC: u8 = 0xFE;
 const BASE64_ESCAPE: u8 = 0xFD;
 
-/// Replaces the content of `id` with the id that `bytes` encode; false if they encode none.
-pub(crate) fn decode(bytes: &[u8], id: &mut String) -> bool {
-    id.clear();
-    match bytes.split_first() {
-        None => false,
-        Some((&UTF8, text)) => match std::str::from_utf8(text) {
-            Ok(text) => {
-                id.push_str(text);
-                true
-            }
-            Err(_) => false,
-        },
-        Some((&NUMERIC, digits)) => numeric(digits, id),
-        Some((&BASE64_ESCAPE, rest)) => {
-            URL_SAFE_NO_PAD.encode_string(rest, id);
-            true
-        }
-        Some(_) => {
-            URL_SAFE_NO_PAD.encode_string(bytes, id);
-            true
-        }
+/// The id that `bytes` encode, if they encode one. `buffer` takes it where it is not among them as it is.
+pub(crate) fn decode<'a>(bytes: &'a [u8], buffer: &'a mut Vec<u8>) -> Option<Text<'a>> {
+    let (first, rest) = bytes.split_first()?;
+    match *first {
+        UTF8 => Text::new(rest),
+        NUMERIC => numeric(rest, buffer),
+        BASE64_ESCAPE => base64(rest, buffer),
+        _ => base64(bytes, buffer),
     }
 }
 
+fn base64<'a>(bytes: &[u8], buffer: &'a mut Vec<u8>) -> Option<Text<'a>> {
+    // Three bytes become four.
+    let room = bytes.len() + bytes.len() / 3 + 2;
+    if buffer.len() < room {
+        buffer.resize(room, 0);
+    }
+    let length = URL_SAFE_NO_PAD.encode_slice(bytes, buffer).ok()?;
+    Text::new(&buffer[..length])
+}
+
 /// Two digits a byte, the first in the high half; a last half of 15 stands for "no digit".
-fn numeric(bytes: &[u8], id: &mut String) -> bool {
-    let Some((last, rest)) = bytes.split_last() else {
-        return false;
-    };
-    let digit = |half: u8| char::from_digit(u32::from(half), 10);
+fn numeric<'a>(bytes: &[u8], buffer: &'a mut Vec<u8>) -> Option<Text<'a>> {
+    buffer.clear();
+    let (last, rest) = bytes.split_last()?;
+    let digit = |half: u8| (half < 10).then_some(b'0' + half);
     for byte in rest {
-        let (Some(high), Some(low)) = (digit(byte >> 4), digit(byte & 15)) else {
-            return false;
-        };
-        id.push(high);
-        id.push(low);
+        buffer.extend([digit(byte >> 4)?, digit(byte & 15)?]);
     }
-    let Some(high) = digit(last >> 4) else {
-        return false;
-    };
-    id.push(high);
-    match (last & 15, digit(last & 15)) {
-        (15, _) => true,
-        (_, Some(low)) => {
-            id.push(low);
-            true
-        }
-        (_, None) => false,
+    buffer.push(digit(last >> 4)?);
+    if last & 15 != 15 {
+        buffer.push(digit(last & 15)?);
     }
+    Text::new(buffer)
 }
 
 #[cfg(test)]
@@ -63,8 +50,8 @@ mod tests {
     use super::*;
 
     fn decoded(bytes: &[u8]) -> Option<String> {
-        let mut id = String::new();
-        decode(bytes, &mut id).then_some(id)
+        let mut used_before = vec![b'x'; 3];
+        decode(bytes, &mut used_before).map(|id| id.to_string())
     }
 
     #[test]
