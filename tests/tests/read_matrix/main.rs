@@ -1,8 +1,11 @@
 //! What es-read-snapshot prints, line by line, against what the same server shows by scroll.
 //!
 //! Each version is given indices of every kind that its Lucene writes differently, is changed between two snapshots, and is
-//! asked for all documents before each. `make test` takes two versions, `ES_CHAOS=1` all eleven.
+//! asked for all documents before each; some indices are made up by a seed (`random.rs`). `make test` takes two versions,
+//! `ES_CHAOS=1` all eleven.
 #![allow(clippy::expect_used, clippy::unwrap_used)] // helpers of tests panic as tests do
+
+mod random;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -70,6 +73,11 @@ impl Node {
     /// `best_compression` is Zstandard here.
     fn has_zstandard(&self) -> bool {
         !self.opensearch && self.since(8, 17)
+    }
+
+    /// Whether an index may have soft deletes or not: Elasticsearch 8 and OpenSearch 2 know soft deletes alone.
+    fn chooses_soft_deletes(&self) -> bool {
+        self.since(6, 5) && !(self.since(8, 0) || self.opensearch && self.major > 1)
     }
 
     /// What `index.codec` may say here beside `default` and `best_compression`.
@@ -620,8 +628,7 @@ fn fill(node: &Node, random: &mut Random) {
     if node.since(6, 0) {
         documents(node, random, "m-sorted", &json!({"number_of_shards": 2, "sort.field": "n", "sort.order": "desc"}));
     }
-    // Elasticsearch 8 and OpenSearch 2 know soft deletes alone.
-    if node.since(6, 5) && !(node.since(8, 0) || node.opensearch && node.major > 1) {
+    if node.chooses_soft_deletes() {
         let other = node.major < 7 && !node.opensearch;
         documents(node, random, "m-deletes", &json!({"number_of_shards": 1, "soft_deletes.enabled": other}));
     }
@@ -1100,9 +1107,15 @@ fn documents_are_those_that_the_server_shows() {
         let mut random = Random::new(seed(), &[number as u64]);
         let location = register(&node);
         fill(&node, &mut random);
+        let made_up = random::create(&node, &mut random);
+        node.flush("m-random-*");
         let one = node.scroll();
         node.snapshot("one");
         go_on(&node, &mut random);
+        for index in &made_up {
+            index.change(&node, &mut random);
+        }
+        node.flush("m-random-*");
         let two = node.scroll();
         node.snapshot("two");
         eventually("the snapshots in the repository's list", || {
