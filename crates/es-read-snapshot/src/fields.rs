@@ -2,7 +2,10 @@
 //! servers leaves: a pattern names a field with everything below it, `*` stands for any text with dots in it too, and an
 //! object of which nothing stays goes, in a list as well.
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::one_line::quote;
@@ -11,6 +14,8 @@ use crate::one_line::quote;
 #[derive(Debug, Clone)]
 pub struct Fields {
     patterns: Vec<Vec<u8>>,
+    /// Where every path begins.
+    begin: Places,
 }
 
 /// Where in each pattern a path has come to: the number of a pattern, and the bytes of it that are behind. Past its end, the
@@ -22,17 +27,18 @@ impl Fields {
     #[must_use]
     pub fn new(patterns: &[String]) -> Option<Self> {
         let patterns: Vec<_> = patterns.iter().map(|pattern| pattern.clone().into_bytes()).collect();
-        (!patterns.is_empty()).then_some(Self { patterns })
+        let mut fields = Self { patterns, begin: Places::new() };
+        let mut begin = Places::new();
+        for pattern in 0..fields.patterns.len() {
+            fields.put(&mut begin, (pattern, 0));
+        }
+        fields.begin = begin;
+        (!fields.patterns.is_empty()).then_some(fields)
     }
 
     /// Appends what is left of a document.
     pub fn append(&self, source: &[u8], line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-        let object: Object<'_> = serde_json::from_slice(source)?;
-        let mut places = Places::new();
-        for pattern in 0..self.patterns.len() {
-            self.put(&mut places, (pattern, 0));
-        }
-        self.keep(&object, &places, line).map(drop)
+        self.object(source, &self.begin, line).map(drop)
     }
 
     /// Adds a place, and the one behind a `*`, which can stand for nothing.
@@ -50,9 +56,9 @@ impl Fields {
 
     fn step(&self, places: &Places, path: &[u8]) -> Places {
         let mut places = places.clone();
+        let mut next = Places::new();
         for byte in path {
-            let mut next = Places::new();
-            for (pattern, at) in places {
+            for (pattern, at) in places.drain(..) {
                 let text = &self.patterns[pattern];
                 match text.get(at) {
                     Some(b'*') => self.put(&mut next, (pattern, at)),
@@ -62,7 +68,10 @@ impl Fields {
                     _ => {}
                 }
             }
-            places = next;
+            std::mem::swap(&mut places, &mut next);
+            if places.is_empty() {
+                break;
+            }
         }
         places
     }
@@ -72,38 +81,21 @@ impl Fields {
     }
 
     /// Appends what is left of an object; whether that is anything.
-    fn keep(&self, object: &Object<'_>, places: &Places, line: &mut Vec<u8>) -> Result<bool, serde_json::Error> {
-        let mut any = false;
-        line.push(b'{');
-        for (key, value) in &object.0 {
-            let own = self.step(places, key.as_bytes());
-            let before = line.len();
-            if any {
-                line.push(b',');
-            }
-            quote(key.as_str(), line);
-            line.push(b':');
-            if self.value(value.get().trim(), &own, line)? {
-                any = true;
-            } else {
-                line.truncate(before);
-            }
-        }
-        line.push(b'}');
+    fn object(&self, text: &[u8], places: &Places, line: &mut Vec<u8>) -> Result<bool, serde_json::Error> {
+        let mut input = serde_json::Deserializer::from_slice(text);
+        let any = Object { fields: self, places, line }.deserialize(&mut input)?;
+        input.end()?;
         Ok(any)
     }
 
     /// Appends what is left of a value under a key; whether that is anything.
     fn value(&self, text: &str, places: &Places, line: &mut Vec<u8>) -> Result<bool, serde_json::Error> {
-        if places.is_empty() {
-            return Ok(false);
-        }
         if self.names(places) {
             line.extend_from_slice(text.as_bytes());
             return Ok(true);
         }
         if text.starts_with('{') {
-            return self.keep(&serde_json::from_str(text)?, &self.step(places, b"."), line);
+            return self.object(text.as_bytes(), &self.step(places, b"."), line);
         }
         if !text.starts_with('[') {
             return Ok(false);
@@ -127,28 +119,81 @@ impl Fields {
     }
 }
 
-/// Keys and values in their order, values unread.
-struct Object<'a>(Vec<(String, &'a RawValue)>);
+/// Appends an object while it is read: values that do not stay are passed over.
+struct Object<'a> {
+    fields: &'a Fields,
+    places: &'a Places,
+    line: &'a mut Vec<u8>,
+}
 
-impl<'de> Deserialize<'de> for Object<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Object<'de>;
+impl<'de> DeserializeSeed<'de> for Object<'_> {
+    /// Whether anything is left.
+    type Value = bool;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = bool;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        let Self { fields, places, line } = self;
+        let mut any = false;
+        line.push(b'{');
+        while let Some(key) = map.next_key_seed(Key)? {
+            let own = fields.step(places, key.as_bytes());
+            if own.is_empty() {
+                map.next_value::<IgnoredAny>()?;
+                continue;
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Object(pairs))
+            let value: &RawValue = map.next_value()?;
+            let before = line.len();
+            if any {
+                line.push(b',');
+            }
+            quote(&*key, line);
+            line.push(b':');
+            if fields.value(value.get().trim(), &own, line).map_err(A::Error::custom)? {
+                any = true;
+            } else {
+                line.truncate(before);
             }
         }
-        deserializer.deserialize_map(Pairs)
+        line.push(b'}');
+        Ok(any)
+    }
+}
+
+/// A key, copied only where it has escapes.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(key.to_owned()))
     }
 }
 
