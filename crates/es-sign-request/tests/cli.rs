@@ -427,8 +427,13 @@ fn a_region_that_is_not_the_hosts_is_warned_about() {
 }
 
 #[test]
-fn a_full_disk_is_a_failure() {
+fn a_full_disk_and_an_output_that_takes_nothing_are_failures() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let status = tool().arg("https://h/").stdout(full).stderr(Stdio::null()).status().unwrap();
-    assert_eq!(status.code(), Some(3));
+    let only_read = std::fs::File::open("/dev/null").unwrap();
+    for (output, why) in [(full, "No space left on device"), (only_read, "Bad file descriptor")] {
+        let output = tool().arg("https://h/").stdout(output).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.starts_with(&format!("es-sign-request: standard output: {why}")), "{said}");
+    }
 }
