@@ -3,7 +3,6 @@
 //! Only this crate touches standard output, standard error and the exit code, so that all tools behave alike:
 //! stdout carries records, stderr carries words, and the number says whether to try again.
 
-mod blocks;
 mod file;
 mod io;
 mod plan;

@@ -1,6 +1,6 @@
 //! `_source` as one line of JSON, byte for byte where that is possible.
 //!
-//! Servers keep what the client sent: JSON of many lines, in UTF-16 or UTF-32 and, through 5.x, with comments; CBOR; SMILE. Numbers and
+//! Servers keep what the client sent: JSON of many lines, in UTF-16 or UTF-32, with comments; CBOR; SMILE. Numbers and
 //! duplicate keys of JSON must survive, so it is never parsed and printed again: only line breaks between tokens and
 //! comments are dropped.
 
@@ -15,6 +15,7 @@ const BOM: &[u8] = &[0xEF, 0xBB, 0xBF];
 const SMILE: &[u8] = b":)\n";
 /// Why a document cannot become a line.
 pub(crate) type Refusal = &'static str;
+const OTHER: Refusal = "a _source that is neither JSON nor CBOR nor SMILE";
 
 /// Whether trimmed JSON in UTF-8 is its line already.
 fn is_a_line(text: &[u8]) -> bool {
@@ -103,12 +104,13 @@ pub fn append(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
     }
     let text = trimmed(source);
     match text.first() {
-        Some(b'{') => pieces(text, |piece| line.extend_from_slice(piece)),
+        // Elasticsearch 8 and 9 take a comment before the document, too.
+        Some(b'{' | b'/') => pieces(text, |piece| line.extend_from_slice(piece)),
         Some(b':') if source.starts_with(SMILE) => binary::smile(source, line),
         Some(0xBF | 0xA0..=0xBB | 0xD9) => binary::cbor(source, line),
         Some(b'-') if text.starts_with(b"---") => Err("a YAML document"),
         None => Err("an empty _source"),
-        _ => Err("a _source that is neither JSON nor CBOR nor SMILE"),
+        _ => Err(OTHER),
     }
 }
 
@@ -118,12 +120,17 @@ pub(crate) fn pieces(text: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Ref
         each(text);
         return Ok(());
     }
-    let mut last = None;
+    let (mut first, mut last) = (None, None);
     lex(text, |piece| {
+        first = first.or(piece.trim_ascii_start().first().copied());
         last = piece.trim_ascii_end().last().copied().or(last);
         each(piece);
     })?;
-    if last == Some(b'}') { Ok(()) } else { Err("a JSON document that does not end") }
+    match (first, last) {
+        (Some(b'{'), Some(b'}')) => Ok(()),
+        (Some(b'{'), _) => Err("a JSON document that does not end"),
+        _ => Err(OTHER),
+    }
 }
 
 /// How JSON is encoded, if not in UTF-8.
@@ -326,6 +333,15 @@ mod tests {
             assert_eq!(line(cut.as_bytes()).unwrap_err(), "a JSON document that does not end", "{cut}");
         }
         assert_eq!(line(b"{\"a\":1} // end").unwrap(), "{\"a\":1} ");
+    }
+
+    #[test]
+    fn a_comment_may_come_before_a_document_and_after_it() {
+        assert_eq!(line(b"/* x */{\"a\":2}").unwrap(), "{\"a\":2}");
+        assert_eq!(line(b"// x\n{\"a\":3}// y").unwrap(), "{\"a\":3}");
+        for bad in [&b"/* x */[{}]"[..], b"// x\n1}", b"/* {}", b"// {}", b"/{}"] {
+            assert!(line(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

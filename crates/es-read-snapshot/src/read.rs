@@ -483,7 +483,7 @@ impl Printer<'_, '_> {
             if self.work.with_digest { self.totals.digest.add(document, look) } else { look(&mut |_| ()) }
                 .map_err(|refusal| refused(document.id, refusal))?;
             self.totals.bytes += length as u64;
-            self.print(lock(&self.work.io), |io| {
+            self.print(lock(&self.work.io), self.lines.len(), |io| {
                 let mut written = Ok(());
                 let looked = one_line::pieces(text, |piece| {
                     if written.is_ok() {
@@ -535,7 +535,10 @@ impl Printer<'_, '_> {
         let Some(fields) = &self.work.fields else {
             return one_line::append(source, &mut self.lines).map_err(|refusal| refused(id, refusal));
         };
-        let left = |error: serde_json::Error| refused(id, &error.to_string());
+        let left = |error: serde_json::Error| {
+            Fault::failed(format!("document {id:?}: its fields cannot be told apart: {error}"))
+                .hint("without --fields it is printed as it is stored")
+        };
         self.raw.clear();
         if let Some(text) = one_line::plain_json(source) {
             // Line breaks are taken out of what is left: most often it is little.
@@ -602,34 +605,43 @@ impl Printer<'_, '_> {
 
     /// Hands lines on, unless another job is doing so just now and there is still room for more.
     fn flush_if_free(&mut self) -> Result<(), Fault> {
-        match self.work.io.try_lock() {
-            Ok(io) => self.print(io, |_| Ok(())),
-            Err(_) if self.lines.len() < 2 * BATCH => Ok(()),
-            Err(_) => self.flush(),
-        }
+        let io = match self.work.io.try_lock() {
+            Ok(io) => io,
+            Err(_) if self.lines.len() < 2 * BATCH => return Ok(()),
+            Err(_) => lock(&self.work.io),
+        };
+        // Two lines of one document must not be parted: another job may print in between.
+        let in_pairs = self.work.format == Format::Bulk;
+        let count = if in_pairs { self.lines.len() } else { io.whole_blocks(&self.lines) };
+        self.print(io, count, |_| Ok(()))
     }
 
     fn flush(&mut self) -> Result<(), Fault> {
         if self.lines.is_empty() {
             return Ok(());
         }
-        self.print(lock(&self.work.io), |_| Ok(()))
+        self.print(lock(&self.work.io), self.lines.len(), |_| Ok(()))
     }
 
-    /// Hands on the lines, and what comes right after them.
+    /// Hands on so many bytes of the lines, and what comes right after them. A failure of that is none of the shard's.
     fn print(
         &mut self,
         mut io: MutexGuard<'_, &mut Io>,
+        count: usize,
         more: impl FnOnce(&mut Io) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
+        if let Err(failure) = io.write(&self.lines[..count]) {
+            lock(&self.work.failure).get_or_insert(failure);
+            self.work.stopped.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
         self.work.has_printed.store(true, Ordering::Relaxed);
-        io.write(&self.lines)?;
         more(&mut io)?;
         if io.reader_is_gone() {
             self.work.stopped.store(true, Ordering::Relaxed);
         }
         drop(io);
-        self.lines.clear();
+        self.lines.drain(..count);
         // After a huge document: give its memory back.
         self.lines.shrink_to(3 * BATCH);
         Ok(())

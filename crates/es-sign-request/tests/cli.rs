@@ -430,10 +430,39 @@ fn a_region_that_is_not_the_hosts_is_warned_about() {
 fn a_full_disk_and_an_output_that_takes_nothing_are_failures() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let only_read = std::fs::File::open("/dev/null").unwrap();
-    for (output, why) in [(full, "No space left on device"), (only_read, "Bad file descriptor")] {
-        let output = tool().arg("https://h/").stdout(output).output().unwrap();
+    let again = only_read.try_clone().unwrap();
+    for (asked, output, why) in [
+        ("https://h/", full, "No space left on device"),
+        ("https://h/", only_read, "Bad file descriptor"),
+        ("--help", again, "Bad file descriptor"),
+    ] {
+        let output = tool().arg(asked).stdout(output).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(3), "{said}");
         assert!(said.starts_with(&format!("es-sign-request: standard output: {why}")), "{said}");
     }
+}
+
+#[test]
+fn no_line_is_torn_where_two_print_to_the_end_of_one_file() {
+    let [input, output] =
+        ["torn-in", "torn-out"].map(|name| std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name));
+    let record = |number| {
+        format!(
+            "{{\"type\":\"request\",\"method\":\"GET\",\"url\":\"https://x.us-east-1.es.amazonaws.com/a{number}\",\"headers\":{{}}}}\n"
+        )
+    };
+    std::fs::write(&input, (0..2000).map(record).collect::<String>()).unwrap();
+    let _ = std::fs::remove_file(&output); // of a run that was killed
+    let append = || std::fs::OpenOptions::new().append(true).create(true).open(&output).unwrap();
+    let both = [0, 1].map(|_| tool().stdin(std::fs::File::open(&input).unwrap()).stdout(append()).spawn().unwrap());
+    for mut child in both {
+        assert!(child.wait().unwrap().success());
+    }
+    let printed = std::fs::read_to_string(&output).unwrap();
+    for file in [&input, &output] {
+        std::fs::remove_file(file).unwrap();
+    }
+    let lines: Vec<_> = printed.lines().map(serde_json::from_str::<serde_json::Value>).collect();
+    assert_eq!((lines.len(), lines.iter().filter(|line| line.is_err()).count()), (4000, 0));
 }
