@@ -385,11 +385,11 @@ mod tests {
             let lines = line.repeat(count);
             let cut = whole_blocks(before, &lines);
             let left = BLOCK as u64 - (before + cut as u64) % BLOCK as u64;
-            assert!(cut % 100 == 0 && lines.len() - cut < BLOCK + 100, "{before}: {cut} of {}", lines.len());
+            assert!(cut.is_multiple_of(100) && lines.len() - cut < BLOCK + 100, "{before}: {cut} of {}", lines.len());
             assert!(left % BLOCK as u64 <= 100, "{before}: {left} before the end of a block");
         }
         // Less than a block, and no line that ends within one.
-        assert_eq!((whole_blocks(0, b"a\nb\n"), whole_blocks(0, &[b'x'; 2 * BLOCK])), (4, 2 * BLOCK));
+        assert_eq!((whole_blocks(0, b"a\nb\n"), whole_blocks(0, &b"x".repeat(2 * BLOCK))), (4, 2 * BLOCK));
     }
 
     #[test]
