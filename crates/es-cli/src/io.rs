@@ -22,17 +22,11 @@ const MOST_BYTES: usize = 128 << 20;
 /// Most values in all of them: one is larger in memory than its text.
 const MOST_VALUES: usize = 2_000_000;
 
-/// Linux (6.18, ext4) keeps what is written to a file in pages of this size and more where writes begin near a multiple of it: 350 MB
-/// take it a sixth less time.
-const BLOCK: usize = 64 << 10;
-
 /// What a tool may use of the outside world beside its clusters.
 pub struct Io {
     tool: String,
     out: BufWriter<Stdout>,
     reader_gone: bool,
-    /// Bytes that were printed.
-    printed: u64,
     /// Whether what is printed would run into the display of progress.
     prints_to_terminal: bool,
     errors: ErrorFormat,
@@ -50,9 +44,8 @@ impl Io {
     pub(crate) fn new(tool: &str, common: &Common) -> Self {
         Self {
             tool: tool.to_string(),
-            out: BufWriter::with_capacity(BLOCK, Stdout),
+            out: BufWriter::with_capacity(1 << 16, Stdout),
             reader_gone: false,
-            printed: 0,
             prints_to_terminal: std::io::stdout().is_terminal(),
             errors: common.errors,
             quiet: common.quiet,
@@ -180,16 +173,8 @@ impl Io {
         if self.reader_gone {
             return Ok(());
         }
-        self.printed += bytes.len() as u64;
         let result = self.out.write_all(bytes);
         self.checked(result)
-    }
-
-    /// How many bytes of some lines to print now, if the others are printed with the lines that come next: as many whole lines as
-    /// are before the end of a block. Never part of a line: others may print to the same file.
-    #[must_use]
-    pub fn whole_blocks(&self, lines: &[u8]) -> usize {
-        whole_blocks(self.printed, lines)
     }
 
     /// Hands on what was printed, unless more lines of standard input are there already. Who waits for an answer before
@@ -313,13 +298,6 @@ fn parse<T: DeserializeOwned>(number: usize, line: &[u8]) -> Result<T, Fault> {
     })
 }
 
-/// Where the last line ends that ends within a block, after so many bytes before.
-fn whole_blocks(before: u64, lines: &[u8]) -> usize {
-    let over = (before + lines.len() as u64) % BLOCK as u64;
-    let within = usize::try_from(over).map_or(0, |over| lines.len().saturating_sub(over));
-    lines[..within].iter().rposition(|byte| *byte == b'\n').map_or(lines.len(), |at| at + 1)
-}
-
 fn no_records() -> Fault {
     Fault::usage("no record on standard input")
         .hint("the stage before this one failed, or printed nothing: look at its message and exit code")
@@ -377,20 +355,6 @@ pub(crate) fn complain(tool: &str, format: ErrorFormat, fault: &Fault) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_are_printed_whole_and_up_to_the_end_of_a_block() {
-        let line = [b"x".repeat(99), vec![b'\n']].concat();
-        for (before, count) in [(0, 2000), (1, 2000), (70_000, 1500), (BLOCK as u64 - 1, 660)] {
-            let lines = line.repeat(count);
-            let cut = whole_blocks(before, &lines);
-            let left = BLOCK as u64 - (before + cut as u64) % BLOCK as u64;
-            assert!(cut.is_multiple_of(100) && lines.len() - cut < BLOCK + 100, "{before}: {cut} of {}", lines.len());
-            assert!(left % BLOCK as u64 <= 100, "{before}: {left} before the end of a block");
-        }
-        // Less than a block, and no line that ends within one.
-        assert_eq!((whole_blocks(0, b"a\nb\n"), whole_blocks(0, &b"x".repeat(2 * BLOCK))), (4, 2 * BLOCK));
-    }
 
     #[test]
     fn a_bad_line_is_named_by_its_number_in_the_stream() {

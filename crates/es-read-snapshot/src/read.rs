@@ -342,7 +342,7 @@ impl Work<'_> {
             Err(Failure::Stopped) => return Ok(()),
             read => read?,
         };
-        printer.flush()?;
+        printer.flush();
         printer.hand_on_ids()?;
         *lines = printer.lines;
         let mut totals = printer.totals;
@@ -442,7 +442,7 @@ impl Printer<'_, '_> {
         // Copied, it would take its memory twice.
         let large = if source.len() > BATCH && self.work.fields.is_none() { one_line::json_text(source) } else { None };
         if source.len() > BATCH {
-            self.flush()?;
+            self.flush();
             if large.is_none() && self.work.fields.is_none() {
                 // Growing by doubling would take twice as much again.
                 self.lines.reserve_exact(source.len() + document.id.as_bytes().len() + 4096);
@@ -483,7 +483,7 @@ impl Printer<'_, '_> {
             if self.work.with_digest { self.totals.digest.add(document, look) } else { look(&mut |_| ()) }
                 .map_err(|refusal| refused(document.id, refusal))?;
             self.totals.bytes += length as u64;
-            self.print(lock(&self.work.io), self.lines.len(), |io| {
+            self.print(lock(&self.work.io), |io| {
                 let mut written = Ok(());
                 let looked = one_line::pieces(text, |piece| {
                     if written.is_ok() {
@@ -493,7 +493,7 @@ impl Printer<'_, '_> {
                 written?;
                 looked.map_err(|refusal| refused(document.id, refusal))?;
                 io.write(end)
-            })?;
+            });
         } else {
             if self.work.with_digest {
                 let line = &self.lines[at..];
@@ -518,7 +518,7 @@ impl Printer<'_, '_> {
             self.totals.routed += 1;
         }
         if self.lines.len() >= BATCH {
-            self.flush_if_free()?;
+            self.flush_if_free();
         }
         Ok(())
     }
@@ -589,7 +589,7 @@ impl Printer<'_, '_> {
         let parent = document.parent.filter(|_| self.work.target_major < 6);
         let doc_type = document.doc_type.or(self.index.doc_type.as_deref().map(Text::from)).unwrap_or("_doc".into());
         // There no type begins with an underscore.
-        let doc_type = if self.work.target_major < 6 && doc_type == *"_doc" { "doc".into() } else { doc_type };
+        let doc_type = if self.work.target_major < 6 && doc_type == "_doc".into() { "doc".into() } else { doc_type };
         self.head(typed.then_some(doc_type));
         let lines = &mut self.lines;
         one_line::quote(document.id, lines);
@@ -604,47 +604,36 @@ impl Printer<'_, '_> {
     }
 
     /// Hands lines on, unless another job is doing so just now and there is still room for more.
-    fn flush_if_free(&mut self) -> Result<(), Fault> {
-        let io = match self.work.io.try_lock() {
-            Ok(io) => io,
-            Err(_) if self.lines.len() < 2 * BATCH => return Ok(()),
-            Err(_) => lock(&self.work.io),
-        };
-        // Two lines of one document must not be parted: another job may print in between.
-        let in_pairs = self.work.format == Format::Bulk;
-        let count = if in_pairs { self.lines.len() } else { io.whole_blocks(&self.lines) };
-        self.print(io, count, |_| Ok(()))
+    fn flush_if_free(&mut self) {
+        match self.work.io.try_lock() {
+            Ok(io) => self.print(io, |_| Ok(())),
+            Err(_) if self.lines.len() < 2 * BATCH => {}
+            Err(_) => self.flush(),
+        }
     }
 
-    fn flush(&mut self) -> Result<(), Fault> {
-        if self.lines.is_empty() {
-            return Ok(());
+    fn flush(&mut self) {
+        if !self.lines.is_empty() {
+            self.print(lock(&self.work.io), |_| Ok(()));
         }
-        self.print(lock(&self.work.io), self.lines.len(), |_| Ok(()))
     }
 
-    /// Hands on so many bytes of the lines, and what comes right after them. A failure of that is none of the shard's.
-    fn print(
-        &mut self,
-        mut io: MutexGuard<'_, &mut Io>,
-        count: usize,
-        more: impl FnOnce(&mut Io) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
-        if let Err(failure) = io.write(&self.lines[..count]) {
-            lock(&self.work.failure).get_or_insert(failure);
-            self.work.stopped.store(true, Ordering::Relaxed);
-            return Ok(());
-        }
-        self.work.has_printed.store(true, Ordering::Relaxed);
-        more(&mut io)?;
-        if io.reader_is_gone() {
+    /// Hands on the lines, and what comes right after them. That it failed is the end of all jobs, and no shard's fault.
+    fn print(&mut self, mut io: MutexGuard<'_, &mut Io>, more: impl FnOnce(&mut Io) -> Result<(), Fault>) {
+        let printed = io.write(&self.lines).and_then(|()| {
+            self.work.has_printed.store(true, Ordering::Relaxed);
+            more(&mut io)
+        });
+        if io.reader_is_gone() || printed.is_err() {
             self.work.stopped.store(true, Ordering::Relaxed);
         }
         drop(io);
-        self.lines.drain(..count);
+        if let Err(failure) = printed {
+            lock(&self.work.failure).get_or_insert(failure);
+        }
+        self.lines.clear();
         // After a huge document: give its memory back.
         self.lines.shrink_to(3 * BATCH);
-        Ok(())
     }
 }
 
