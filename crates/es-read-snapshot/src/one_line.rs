@@ -38,7 +38,7 @@ fn has_comments(text: &[u8]) -> bool {
 
 /// Whether a comment begins like this: where it does inside a string, it is none.
 fn has_comment(begin: &memmem::Finder<'_>, text: &[u8]) -> bool {
-    let mut quotes = Quotes { text, at: 0, in_string: false, backslash: None };
+    let mut quotes = Quotes { text, at: 0, in_string: false };
     begin.find_iter(text).any(|at| !quotes.are_open_at(at))
 }
 
@@ -48,26 +48,19 @@ struct Quotes<'a> {
     /// What comes before was counted.
     at: usize,
     in_string: bool,
-    /// The first backslash from there on, or the end of the text; `None` if it was not looked for yet.
-    backslash: Option<usize>,
 }
 
 impl Quotes<'_> {
     /// Whether a place that is not before the one asked for last is inside a string; no comment begins before it.
     fn are_open_at(&mut self, place: usize) -> bool {
-        loop {
-            let after = |at: usize| self.text.get(at..).and_then(|rest| Some(at + memchr(b'\\', rest)?));
-            let backslash = *self.backslash.get_or_insert_with(|| after(self.at).unwrap_or(self.text.len()));
-            let end = backslash.min(place);
-            self.in_string ^= memchr_iter(b'"', self.text.get(self.at..end).unwrap_or_default()).count() % 2 == 1;
-            if backslash >= place {
-                self.at = end.max(self.at);
-                return self.in_string;
-            }
-            // What comes after it, a quote most often, is part of the string.
-            self.at = backslash + 2;
-            self.backslash = Some(after(self.at).unwrap_or(self.text.len()));
+        while let Some(ahead) = self.text.get(self.at..place).filter(|ahead| !ahead.is_empty()) {
+            let escape = memchr(b'\\', ahead);
+            let plain = &ahead[..escape.unwrap_or(ahead.len())];
+            self.in_string ^= memchr_iter(b'"', plain).count() % 2 == 1;
+            // What comes after a backslash, a quote most often, is part of the string.
+            self.at += plain.len() + if escape.is_some() { 2 } else { 0 };
         }
+        self.in_string
     }
 }
 
