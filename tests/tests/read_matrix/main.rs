@@ -611,7 +611,8 @@ fn sizes(node: &Node, random: &mut Random, index: &str, codec: &str) {
     node.flush(index);
 }
 
-fn fill(node: &Node, random: &mut Random) {
+/// Makes every index; those that are made up can be changed later.
+fn fill(node: &Node, random: &mut Random) -> Vec<random::Index> {
     let one = json!({"number_of_shards": 1});
     documents(node, random, "m-docs", &json!({"number_of_shards": 3}));
     let best = json!({"number_of_shards": 1, "codec": "best_compression"});
@@ -662,7 +663,9 @@ fn fill(node: &Node, random: &mut Random) {
         make_star_tree(node);
         grow_star_tree(node, 0..3);
     }
+    let made_up = random::create(node, random);
     node.flush("m-*");
+    made_up
 }
 
 /// An index without documents, of whose kinds of settings, mappings and aliases there is much to print.
@@ -689,7 +692,7 @@ fn described(node: &Node) {
 }
 
 /// What happens between the two snapshots.
-fn go_on(node: &Node, random: &mut Random) {
+fn go_on(node: &Node, random: &mut Random, made_up: &[random::Index]) {
     change(node, random, "m-docs", 300, &mut |node| {
         ask(&node.server, "POST", "/m-docs/_refresh", None);
     });
@@ -712,6 +715,9 @@ fn go_on(node: &Node, random: &mut Random) {
     node.put(&mut lines, "m-later", "new", r#"{"new":"index"}"#);
     node.delete(&mut lines, "m-sparse", "only");
     node.bulk(&lines);
+    for index in made_up {
+        index.change(node, random);
+    }
     node.flush("m-*");
 }
 
@@ -1106,16 +1112,10 @@ fn documents_are_those_that_the_server_shows() {
         let node = Node::start(version);
         let mut random = Random::new(seed(), &[number as u64]);
         let location = register(&node);
-        fill(&node, &mut random);
-        let made_up = random::create(&node, &mut random);
-        node.flush("m-random-*");
+        let made_up = fill(&node, &mut random);
         let one = node.scroll();
         node.snapshot("one");
-        go_on(&node, &mut random);
-        for index in &made_up {
-            index.change(&node, &mut random);
-        }
-        node.flush("m-random-*");
+        go_on(&node, &mut random, &made_up);
         let two = node.scroll();
         node.snapshot("two");
         eventually("the snapshots in the repository's list", || {
