@@ -264,23 +264,36 @@ pub(crate) struct StoredFieldsReader<'a> {
     raw: Vec<u8>,
 }
 
-/// The raw documents of a chunk.
-pub(crate) struct Chunk<'a> {
-    pub(crate) first: u32,
-    counts: &'a [u32],
-    lengths: &'a [u32],
-    raw: &'a [u8],
+/// Documents that were compressed as one, some dozens most often: to search them as one takes less time than one by one.
+#[derive(Debug, Clone, Copy)]
+pub struct Chunk<'a> {
+    /// The number of its first document in the segment.
+    pub first: u32,
+    /// The stored fields of all its documents, in their order.
+    pub bytes: &'a [u8],
 }
 
-impl<'a> Chunk<'a> {
-    /// All its documents.
-    pub(crate) fn bytes(&self) -> &'a [u8] {
-        self.raw
+impl Chunk<'_> {
+    /// Where among its bytes something is that a document of it has, such as the source; `None` if that is not one of them.
+    #[must_use]
+    pub fn range_of(&self, part: &[u8]) -> Option<Range<usize>> {
+        let begin = part.as_ptr().addr().checked_sub(self.bytes.as_ptr().addr())?;
+        let range = begin..begin.checked_add(part.len())?;
+        (range.end <= self.bytes.len()).then_some(range)
     }
+}
 
+/// The raw documents of a chunk.
+pub(crate) struct ChunkDocuments<'a> {
+    pub(crate) chunk: Chunk<'a>,
+    counts: &'a [u32],
+    lengths: &'a [u32],
+}
+
+impl<'a> ChunkDocuments<'a> {
     /// Number of fields and bytes of each document.
-    pub(crate) fn documents(&self) -> impl Iterator<Item = (u32, &'a [u8])> {
-        let mut rest = self.raw;
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &'a [u8])> {
+        let mut rest = self.chunk.bytes;
         self.counts.iter().zip(self.lengths).map(move |(count, length)| {
             let (document, tail) = rest.split_at((*length as usize).min(rest.len()));
             rest = tail;
@@ -315,7 +328,7 @@ impl StoredFieldsReader<'_> {
     /// The next chunk; `None` when every document was read.
     ///
     /// `room` hears how many bytes are about to come out.
-    pub(crate) fn next_chunk(&mut self, mut room: impl FnMut(u64)) -> Result<Option<Chunk<'_>>> {
+    pub(crate) fn next_chunk(&mut self, mut room: impl FnMut(u64)) -> Result<Option<ChunkDocuments<'_>>> {
         if self.next == self.documents.end {
             return Ok(None);
         }
@@ -345,7 +358,8 @@ impl StoredFieldsReader<'_> {
         self.decompress(sliced, total)?;
         self.next = first + documents;
         self.chunks += 1;
-        Ok(Some(Chunk { first, counts: &self.counts, lengths: &self.lengths, raw: &self.raw }))
+        let chunk = Chunk { first, bytes: &self.raw };
+        Ok(Some(ChunkDocuments { chunk, counts: &self.counts, lengths: &self.lengths }))
     }
 
     /// The size of a chunk, if it can be. The memory of a huge one is given back before there is room for the next.

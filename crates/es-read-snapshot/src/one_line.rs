@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use es_lucene::Text;
+use es_lucene::{Chunk, Text};
 use memchr::{memchr, memchr_iter, memchr2, memchr3, memmem};
 
 use crate::binary;
@@ -17,15 +17,80 @@ const SMILE: &[u8] = b":)\n";
 pub(crate) type Refusal = &'static str;
 const OTHER: Refusal = "a _source that is neither JSON nor CBOR nor SMILE";
 
+fn is_an_object(text: &[u8]) -> bool {
+    text.first() == Some(&b'{') && text.last() == Some(&b'}')
+}
+
 /// Whether trimmed JSON in UTF-8 is its line already.
 fn is_a_line(text: &[u8]) -> bool {
-    let object = text.first() == Some(&b'{') && text.last() == Some(&b'}');
-    // Stars are looked for along the way: few documents have any, and those that have none need no second look for them.
-    object
-        && match memchr3(b'\n', b'\r', b'*', text) {
-            None => !has_comment(&LINE_COMMENT, text),
-            Some(at) => memchr2(b'\n', b'\r', &text[at..]).is_none() && !has_comments(text),
+    is_an_object(text) && is_one_line(text, find_break_or_star(text), || LINE_COMMENT.find(text).is_some())
+}
+
+/// Whether an object is a line already, by where its first line break or star is, and by whether it has two slashes.
+fn is_one_line(text: &[u8], break_or_star: Option<usize>, has_slashes: impl FnOnce() -> bool) -> bool {
+    match break_or_star {
+        None => !has_slashes() || !has_comment(&LINE_COMMENT, text),
+        Some(at) => memchr2(b'\n', b'\r', &text[at..]).is_none() && !has_comments(text),
+    }
+}
+
+/// Stars are looked for along the way: few documents have any, and those that have none need no second look for them.
+fn find_break_or_star(text: &[u8]) -> Option<usize> {
+    memchr3(b'\n', b'\r', b'*', text)
+}
+
+/// Makes lines of the documents of a part of a segment in their order: what most of them do not have is looked for in a
+/// whole chunk.
+#[derive(Default)]
+pub(crate) struct Lines {
+    /// The first document of the chunk that is searched.
+    chunk: Option<u32>,
+    break_or_star: Next,
+    slashes: Next,
+}
+
+/// Where in a chunk something is found next, unless that is not known.
+#[derive(Default)]
+struct Next(Option<usize>);
+
+impl Next {
+    /// How far it is from the beginning of a document to the first that is found there or later; to the end of the chunk if none is.
+    fn from(&mut self, begin: usize, chunk: &[u8], find: impl FnOnce(&[u8]) -> Option<usize>) -> usize {
+        match self.0 {
+            Some(at) if at >= begin => at - begin,
+            _ => {
+                let rest = &chunk[begin..];
+                let distance = find(rest).unwrap_or(rest.len());
+                self.0 = Some(begin + distance);
+                distance
+            }
         }
+    }
+}
+
+impl Lines {
+    /// Appends a document to `line`.
+    pub(crate) fn append(&mut self, chunk: Chunk<'_>, source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
+        if is_utf8(source) && self.is_a_line(chunk, source) {
+            line.extend_from_slice(source);
+            return Ok(());
+        }
+        append(source, line)
+    }
+
+    fn is_a_line(&mut self, chunk: Chunk<'_>, source: &[u8]) -> bool {
+        let Some(range) = chunk.range_of(source).filter(|_| is_an_object(source)) else {
+            return false;
+        };
+        if self.chunk.replace(chunk.first) != Some(chunk.first) {
+            (self.break_or_star, self.slashes) = Default::default();
+        }
+        let inside = |distance: usize| Some(distance).filter(|distance| *distance < source.len());
+        let break_or_star = self.break_or_star.from(range.start, chunk.bytes, find_break_or_star);
+        is_one_line(source, inside(break_or_star), || {
+            inside(self.slashes.from(range.start, chunk.bytes, |bytes| LINE_COMMENT.find(bytes))).is_some()
+        })
+    }
 }
 
 /// What a comment begins with.
@@ -79,10 +144,14 @@ pub(crate) fn plain_json(source: &[u8]) -> Option<&[u8]> {
     json_text(source).filter(|text| !has_comments(text))
 }
 
+/// Whether no NULs tell of another encoding. Shorter documents are so few that they need no short way.
+fn is_utf8(source: &[u8]) -> bool {
+    source.first_chunk::<4>().is_some_and(|begin| !begin.contains(&0))
+}
+
 /// Appends the document to `line`.
 pub fn append(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
-    // Most are; NULs would tell of another encoding.
-    if source.first_chunk::<4>().is_some_and(|begin| !begin.contains(&0)) && is_a_line(source) {
+    if is_utf8(source) && is_a_line(source) {
         line.extend_from_slice(source);
         return Ok(());
     }
@@ -346,6 +415,9 @@ mod tests {
         }
     }
 
+    /// Objects, and a few that are none, with and without what lines cannot have and what looks like it.
+    const DOCUMENT: &str = "\\{(\"[a-c/*]{0,4}\":[0-9],?|[ \n\r]|//[a-c]{0,3}\n|/\\*[a-c*]{0,3}\\*/){0,4}[}x]";
+
     proptest! {
         #[test]
         fn no_input_panics(source in prop::collection::vec(any::<u8>(), 0..60)) {
@@ -390,6 +462,33 @@ mod tests {
             let text = text.replace("]}", "]// \"}\n}");
             prop_assert!(has_comments(text.as_bytes()));
             prop_assert_eq!(line(text.as_bytes()).unwrap(), without);
+        }
+
+        #[test]
+        fn documents_of_chunks_become_the_lines_that_they_become_one_by_one(
+            chunks in prop::collection::vec(prop::collection::vec(("[\n\r*/_]{0,3}", DOCUMENT, any::<bool>()), 1..12), 1..4)
+        ) {
+            let mut lines = Lines::default();
+            // Chunks follow each other in the same memory.
+            let mut bytes = Vec::new();
+            let mut first = 0;
+            for chunk in chunks {
+                bytes.clear();
+                let mut ranges = Vec::new();
+                for (between, document, wanted) in &chunk {
+                    bytes.extend_from_slice(between.as_bytes());
+                    ranges.push((bytes.len()..bytes.len() + document.len(), *wanted));
+                    bytes.extend_from_slice(document.as_bytes());
+                }
+                // Some are passed over.
+                for (range, _) in ranges.into_iter().filter(|(_, wanted)| *wanted) {
+                    let (mut line, mut alone) = (Vec::new(), Vec::new());
+                    let appended = lines.append(Chunk { first, bytes: &bytes }, &bytes[range.clone()], &mut line);
+                    prop_assert_eq!(appended, append(&bytes[range], &mut alone));
+                    prop_assert_eq!(line, alone);
+                }
+                first += u32::try_from(chunk.len()).unwrap();
+            }
         }
 
         #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use es_cli::{Fault, Io};
-use es_lucene::{Counts, Directory, Document, Part, PartRead, Segment, SegmentCommitInfo, SegmentInfos, Text};
+use es_lucene::{Chunk, Counts, Directory, Document, Part, PartRead, Segment, SegmentCommitInfo, SegmentInfos, Text};
 use es_repository::{Repository, ShardFiles};
 
 use crate::digest::Digest;
@@ -331,6 +331,7 @@ impl Work<'_> {
             raw: Vec::new(),
             head: Vec::new(),
             head_type: None,
+            sources: one_line::Lines::default(),
             ids: (index.ids_repeat != IdsRepeat::Never).then(|| Vec::with_capacity(IDS)),
         };
         let mut taken = None;
@@ -338,7 +339,7 @@ impl Work<'_> {
             taken = None; // the chunk before is gone
             taken = self.room.take(bytes);
         };
-        let read = match open.segment.read_part(part, room, |document| printer.document(&document)) {
+        let read = match open.segment.read_part(part, room, |chunk, document| printer.document(chunk, &document)) {
             Err(Failure::Stopped) => return Ok(()),
             read => read?,
         };
@@ -420,12 +421,13 @@ struct Printer<'a, 'b> {
     /// How lines begin, and the type that is in it.
     head: Vec<u8>,
     head_type: Option<String>,
+    sources: one_line::Lines,
     /// Hashes of ids, where they may come twice.
     ids: Option<Vec<u64>>,
 }
 
 impl Printer<'_, '_> {
-    fn document(&mut self, document: &Document<'_>) -> Result<(), Failure> {
+    fn document(&mut self, chunk: Chunk<'_>, document: &Document<'_>) -> Result<(), Failure> {
         if self.work.stopped.load(Ordering::Relaxed) {
             return Err(Failure::Stopped);
         }
@@ -451,15 +453,10 @@ impl Printer<'_, '_> {
         let begin = self.lines.len();
         match self.work.format {
             Format::Jsonl => {
-                self.lines.push(b'{');
                 self.meta(document);
                 self.lines.extend_from_slice(b",\"_source\":");
             }
             Format::Bulk => {
-                self.lines.extend_from_slice(match self.index.bulk.0 {
-                    Op::Create => b"{\"create\":{".as_slice(),
-                    Op::Index => b"{\"index\":{",
-                });
                 self.bulk_meta(document);
                 self.lines.extend_from_slice(b"}}\n");
             }
@@ -467,7 +464,7 @@ impl Printer<'_, '_> {
         }
         let at = self.lines.len();
         if large.is_none() {
-            self.source(document.id, source)?;
+            self.source(chunk, document.id, source)?;
         }
         let end: &[u8] = if self.work.format == Format::Jsonl { b"}\n" } else { b"\n" };
         self.totals.bytes += (self.lines.len() - begin + end.len()) as u64;
@@ -531,9 +528,10 @@ impl Printer<'_, '_> {
         Ok(())
     }
 
-    fn source(&mut self, id: Text<'_>, source: &[u8]) -> Result<(), Fault> {
+    fn source(&mut self, chunk: Chunk<'_>, id: Text<'_>, source: &[u8]) -> Result<(), Fault> {
         let Some(fields) = &self.work.fields else {
-            return one_line::append(source, &mut self.lines).map_err(|refusal| refused(id, refusal));
+            let appended = self.sources.append(chunk, source, &mut self.lines);
+            return appended.map_err(|refusal| refused(id, refusal));
         };
         let left = |error: serde_json::Error| {
             Fault::failed(format!("document {id:?}: its fields cannot be told apart: {error}"))
@@ -550,7 +548,7 @@ impl Printer<'_, '_> {
         }
     }
 
-    /// `_index`, `_type`, `_id`, `_routing`, `_parent`, without braces.
+    /// `_index`, `_type`, `_id`, `_routing`, `_parent`, and the brace before them.
     fn meta(&mut self, document: &Document<'_>) {
         let doc_type = document.doc_type.or(self.index.doc_type.as_deref().map(Text::from));
         self.head(doc_type);
@@ -566,13 +564,18 @@ impl Printer<'_, '_> {
         }
     }
 
-    /// `_index` and `_type`, up to the value of `_id`: the same for very many documents.
+    /// How a line begins, up to the value of `_id`: the same for very many documents.
     fn head(&mut self, doc_type: Option<Text<'_>>) {
         if self.head.is_empty() || self.head_type.as_deref().map(Text::from) != doc_type {
             self.head_type = doc_type.map(|doc_type| doc_type.to_string());
             self.head.clear();
+            let (begin, index) = match (self.work.format, &self.index.bulk) {
+                (Format::Bulk, (Op::Create, index)) => (r#"{"create":{"#, index),
+                (Format::Bulk, (Op::Index, index)) => (r#"{"index":{"#, index),
+                _ => ("{", &self.index.metadata.name),
+            };
+            self.head.extend_from_slice(begin.as_bytes());
             self.head.extend_from_slice(b"\"_index\":");
-            let index = if self.work.format == Format::Bulk { &self.index.bulk.1 } else { &self.index.metadata.name };
             one_line::quote(index.as_str(), &mut self.head);
             if let Some(doc_type) = doc_type {
                 self.head.extend_from_slice(b",\"_type\":");
