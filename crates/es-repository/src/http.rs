@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const TRICKLE: u64 = 30 << 10;
 /// Bytes of an answer that are handed on at a time.
 const PIECE: usize = 128 << 10;
+/// Bytes that a connection is asked for at a time: what is copied on from them is still in the processor's cache.
+const RECEIVED: usize = 32 << 10;
 /// Connections that are kept for the next request: as many as there are readers, most of the time.
 const IDLE: usize = 32;
 
@@ -72,6 +74,7 @@ impl HttpConnector for Connector {
             .timeout_per_write(Some(SILENT))
             // Ranges are of what is stored.
             .accept_encoding("")
+            .input_buffer_size(RECEIVED)
             .max_idle_connections(IDLE)
             .max_idle_connections_per_host(IDLE)
             .build()
@@ -128,6 +131,7 @@ impl HttpService for Service {
             reader: body.into_with_config().limit(u64::MAX).reader(),
             buffer: Arc::default(),
             pace: Pace::default(),
+            failed: None,
         };
         Ok(Response::from_parts(head, HttpResponseBody::new(body)))
     }
@@ -176,6 +180,8 @@ struct ResponseBody {
     reader: ureq::BodyReader<'static>,
     buffer: Arc<Vec<u8>>,
     pace: Pace,
+    /// Why nothing comes after the piece that was handed on.
+    failed: Option<io::Error>,
 }
 
 /// How long was waited, not counting what was done meanwhile, and how many bytes came of it.
@@ -197,6 +203,15 @@ impl Pace {
     }
 }
 
+fn read(reader: &mut impl Read, pace: &mut Pace, buffer: &mut [u8]) -> io::Result<usize> {
+    let began = Instant::now();
+    let count = reader.read(buffer)?;
+    if pace.is_too_slow(began.elapsed(), count) {
+        return Err(io::Error::new(ErrorKind::TimedOut, "less than 1 kB/s"));
+    }
+    Ok(count)
+}
+
 /// Memory of a piece.
 struct Shared(Arc<Vec<u8>>);
 
@@ -208,16 +223,28 @@ impl AsRef<[u8]> for Shared {
 
 impl ResponseBody {
     fn piece(&mut self) -> io::Result<Option<Bytes>> {
+        if let Some(why) = self.failed.take() {
+            return Err(why);
+        }
         let size = self.left.and_then(|left| usize::try_from(left).ok()).unwrap_or(PIECE).min(PIECE);
         // The piece before is most often gone: fresh memory costs as much time as a copy.
         if self.buffer.is_empty() || Arc::get_mut(&mut self.buffer).is_none() {
             self.buffer = Arc::new(vec![0; size.max(1)]);
         }
         let Some(buffer) = Arc::get_mut(&mut self.buffer) else { return Ok(None) };
-        let began = Instant::now();
-        let count = self.reader.read(buffer)?;
-        if self.pace.is_too_slow(began.elapsed(), count) {
-            return Err(io::Error::new(ErrorKind::TimedOut, "less than 1 kB/s"));
+        let mut count = 0;
+        // Short pieces would be joined again: what is decompressed at once must lie in one.
+        while count < size {
+            match read(&mut self.reader, &mut self.pace, &mut buffer[count..]) {
+                Ok(0) => break,
+                Ok(more) => count += more,
+                // What came before it need not be asked for again.
+                Err(why) if count > 0 => {
+                    self.failed = Some(why);
+                    break;
+                }
+                Err(why) => return Err(why),
+            }
         }
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(count as u64);
