@@ -1,15 +1,13 @@
 //! `--list` and `--metadata`: what a repository holds, without reading documents.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::convert::Infallible;
 
 use es_cli::{Exit, Fault, Io};
 use es_lucene::{Mapping, Segment, SegmentInfos};
-use es_repository::{ErrorKind, IndexEntry, Repository, ShardFiles, SnapshotEntry, SnapshotInfo};
+use es_repository::{ErrorKind, IndexEntry, IndexMetadata, Repository, ShardFiles, SnapshotEntry, SnapshotInfo};
 use serde_json::{Value, json};
 
+use crate::side_by_side::side_by_side;
 use crate::{Args, List, fault, plan};
 
 /// Prints the records.
@@ -27,16 +25,25 @@ fn snapshots(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
         None => repository.data().snapshots.iter().collect(),
     };
     let mut exit = Exit::Ok;
-    for snapshot in chosen {
-        let mut record = json!({
-            "type": "snapshot-in-repository",
-            "snapshot": snapshot.name,
-            "uuid": snapshot.uuid,
-            "state": snapshot.state,
-            "version": snapshot.version,
+    for some in chosen.chunks(plan::AT_A_TIME) {
+        let infos = side_by_side(args.jobs().most, some, |snapshot| {
+            let described = !matches!(snapshot.state, Some("IN_PROGRESS" | "INCOMPATIBLE"));
+            Ok::<_, Infallible>(described.then(|| repository.snapshot_info(snapshot)))
         });
-        if !matches!(snapshot.state, Some("IN_PROGRESS" | "INCOMPATIBLE")) {
-            match describe(repository, args, snapshot, &mut record) {
+        for (snapshot, Ok(info)) in some.iter().zip(infos) {
+            let mut record = json!({
+                "type": "snapshot-in-repository",
+                "snapshot": snapshot.name,
+                "uuid": snapshot.uuid,
+                "state": snapshot.state,
+                "version": snapshot.version,
+            });
+            let info = info.transpose().map_err(|error| fault(&error));
+            let described = info.and_then(|info| match info {
+                Some(info) => describe(repository, args, snapshot, &info, &mut record),
+                None => Ok(()),
+            });
+            match described {
                 Ok(()) => {}
                 // One that is damaged hides no other.
                 Err(fault) if fault.exit == Exit::Failed => {
@@ -44,15 +51,20 @@ fn snapshots(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
                 }
                 Err(fault) => return Err(fault),
             }
+            io.emit(&record)?;
         }
-        io.emit(&record)?;
     }
     Ok(exit)
 }
 
 /// What the list of snapshots does not say of one.
-fn describe(repository: &Repository, args: &Args, snapshot: &SnapshotEntry, record: &mut Value) -> Result<(), Fault> {
-    let info = repository.snapshot_info(snapshot).map_err(|error| fault(&error))?;
+fn describe(
+    repository: &Repository,
+    args: &Args,
+    snapshot: &SnapshotEntry,
+    info: &SnapshotInfo,
+    record: &mut Value,
+) -> Result<(), Fault> {
     record["state"] = json!(info.state);
     record["version_id"] = json!(info.version_id);
     record["indices"] = json!(info.indices);
@@ -67,110 +79,84 @@ fn describe(repository: &Repository, args: &Args, snapshot: &SnapshotEntry, reco
     if args.without_sizes {
         return Ok(());
     }
-    let indices = repository.indices(snapshot, &info).map_err(|error| fault(&error))?;
-    let known = side_by_side(args.jobs().most, &indices, |index| {
-        let metadata = repository.index_metadata(snapshot, index).map_err(|error| fault(&error))?;
-        Ok((metadata.shards, metadata.may_have_nested()))
-    });
-    let (mut shards, mut nested) = (Vec::new(), false);
-    for (index, known) in indices.into_iter().zip(known) {
-        let (count, may_have_nested) = known?;
-        nested |= may_have_nested;
-        shards.extend((0..count).map(|number| (index, number)));
-    }
-    // Bytes of stored fields would take requests for each segment, too.
-    size(repository, args, snapshot, &info, &shards, false)?.tell(record, nested);
+    let indices = repository.indices(snapshot, info).map_err(|error| fault(&error))?;
+    let (mut sum, mut nested) = (Size::default(), false);
+    plan::for_metadata(repository, snapshot, &indices, args.jobs(), |some| {
+        nested |= some.iter().any(|(_, metadata)| metadata.may_have_nested());
+        // Bytes of stored fields would take requests for each segment, too.
+        for size in sizes(repository, args, snapshot, info, &some, false) {
+            sum.add(&size?);
+        }
+        Ok(())
+    })?;
+    sum.tell(record, nested);
     Ok(())
 }
 
 fn indices(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fault> {
     let snapshot = plan::snapshot(repository, args)?;
     let info = plan::info(repository, snapshot)?;
-    for index in plan::choose(repository, snapshot, &info, &args.indices, io)? {
-        let metadata = repository.index_metadata(snapshot, index).map_err(|error| fault(&error))?;
-        let failed = info.failures.iter().filter(|failure| failure.index == index.name).count();
-        let mut record = json!({
-            "type": "index-in-snapshot",
-            "snapshot": snapshot.name,
-            "index": index.name,
-            "id": index.id,
-            "shards": { "total": metadata.shards, "failed": failed },
-            "state": metadata.fields.get("state"),
-            "version_created": metadata.setting("version.created"),
-            "readable": readable(&metadata.verdict()),
-        });
-        if !args.without_sizes {
-            let shards: Vec<_> = (0..metadata.shards).map(|number| (index, number)).collect();
-            size(repository, args, snapshot, &info, &shards, true)?.tell(&mut record, metadata.may_have_nested());
+    let chosen = plan::choose(repository, snapshot, &info, &args.indices, io)?;
+    plan::for_metadata(repository, snapshot, &chosen, args.jobs(), |some| {
+        let mut sizes =
+            if args.without_sizes { Vec::new() } else { sizes(repository, args, snapshot, &info, &some, true) }
+                .into_iter();
+        for (index, metadata) in &some {
+            let failed = info.failures.iter().filter(|failure| failure.index == index.name).count();
+            let mut record = json!({
+                "type": "index-in-snapshot",
+                "snapshot": snapshot.name,
+                "index": index.name,
+                "id": index.id,
+                "shards": { "total": metadata.shards, "failed": failed },
+                "state": metadata.fields.get("state"),
+                "version_created": metadata.setting("version.created"),
+                "readable": readable(&metadata.verdict()),
+            });
+            if !args.without_sizes {
+                let mut sum = Size { stored_bytes: Some(0), ..Size::default() };
+                for size in sizes.by_ref().take(metadata.shards as usize) {
+                    sum.add(&size?);
+                }
+                sum.tell(&mut record, metadata.may_have_nested());
+            }
+            io.emit(&record)?;
         }
-        io.emit(&record)?;
-    }
+        Ok(())
+    })?;
     Ok(Exit::Ok)
 }
 
-/// Of those of these shards that are in the snapshot.
-fn size(
+/// The shards of indices, one index after the other.
+fn all_shards<'a>(
+    indices: &'a [(&IndexEntry, IndexMetadata)],
+) -> impl Iterator<Item = (&'a IndexEntry, &'a IndexMetadata, u32)> {
+    indices.iter().flat_map(|(index, metadata)| (0..metadata.shards).map(move |number| (*index, metadata, number)))
+}
+
+/// Of all shards of indices, one after the other; of those that are not in the snapshot there is nothing.
+fn sizes(
     repository: &Repository,
     args: &Args,
     snapshot: &SnapshotEntry,
     info: &SnapshotInfo,
-    shards: &[(&IndexEntry, u32)],
+    indices: &[(&IndexEntry, IndexMetadata)],
     with_stored: bool,
-) -> Result<Size, Fault> {
-    let mut sum = Size { stored_bytes: with_stored.then_some(0), ..Size::default() };
-    if info.is_shallow() {
-        sum.elsewhere = true;
-        return Ok(sum);
-    }
-    let there: Vec<_> =
-        shards.iter().filter(|(index, number)| info.failure(&index.name, *number).is_none()).copied().collect();
-    let sizes =
-        side_by_side(args.jobs().most, &there, |(index, number)| match repository.shard(snapshot, index, *number) {
+) -> Vec<Result<Size, Fault>> {
+    let nothing = |elsewhere| Size { stored_bytes: with_stored.then_some(0), elsewhere, ..Size::default() };
+    let shards: Vec<_> = all_shards(indices).collect();
+    side_by_side(args.jobs().most, &shards, |(index, _, number)| {
+        if info.is_shallow() || info.failure(&index.name, *number).is_some() {
+            return Ok(nothing(info.is_shallow()));
+        }
+        match repository.shard(snapshot, index, *number) {
             Ok(files) => {
-                let size = Size::of(&files, with_stored);
-                size.map(Some).map_err(|fault| fault.context(format!("{}[{number}]", index.name)))
+                Size::of(&files, with_stored).map_err(|fault| fault.context(format!("{}[{number}]", index.name)))
             }
-            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(nothing(true)),
             Err(error) => Err(fault(&error)),
-        });
-    for size in sizes {
-        match size? {
-            Some(size) => sum.add(&size),
-            None => sum.elsewhere = true,
         }
-    }
-    Ok(sum)
-}
-
-/// Does the same to all items, so many at a time. What comes back is in their order, and ends after one that failed.
-fn side_by_side<T: Sync, R: Send>(
-    jobs: usize,
-    items: &[T],
-    each: impl Fn(&T) -> Result<R, Fault> + Sync,
-) -> Vec<Result<R, Fault>> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(BTreeMap::new());
-    let work = || {
-        loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(place) else {
-                return;
-            };
-            let result = each(item);
-            if result.is_err() {
-                // Those before it have been begun.
-                next.store(items.len(), Ordering::Relaxed);
-            }
-            done.lock().unwrap_or_else(PoisonError::into_inner).insert(place, result);
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 1..jobs.min(items.len()) {
-            scope.spawn(work);
-        }
-        work();
-    });
-    done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+    })
 }
 
 /// How much there is in shards, without reading documents.
@@ -208,6 +194,7 @@ impl Size {
         self.bytes += other.bytes;
         self.stored_bytes = self.stored_bytes.zip(other.stored_bytes).map(|(own, other)| own + other);
         self.lucene_documents += other.lucene_documents;
+        self.elsewhere |= other.elsewhere;
     }
 
     fn tell(&self, record: &mut Value, may_have_nested: bool) {
@@ -235,38 +222,38 @@ fn shards(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fau
     let snapshot = plan::snapshot(repository, args)?;
     let info = plan::info(repository, snapshot)?;
     let mut exit = Exit::Ok;
-    for index in plan::choose(repository, snapshot, &info, &args.indices, io)? {
-        let metadata = repository.index_metadata(snapshot, index).map_err(|error| fault(&error))?;
-        let numbers: Vec<_> = (0..metadata.shards)
-            .filter(|number| args.shards.is_empty() || args.shards.contains(number))
-            .map(|number| (number, info.failure(&index.name, number)))
-            .collect();
-        let sizes = side_by_side(args.jobs().most, &numbers, |(number, failure)| {
-            if failure.is_some() {
+    let chosen = plan::choose(repository, snapshot, &info, &args.indices, io)?;
+    plan::for_metadata(repository, snapshot, &chosen, args.jobs(), |some| {
+        let is_wanted = |number| args.shards.is_empty() || args.shards.contains(&number);
+        let wanted: Vec<_> = all_shards(&some).filter(|(_, _, number)| is_wanted(*number)).collect();
+        let sizes = side_by_side(args.jobs().most, &wanted, |(index, _, number)| {
+            if info.failure(&index.name, *number).is_some() {
                 return Ok(None);
             }
             let files = repository.shard(snapshot, index, *number).map_err(|error| fault(&error))?;
             Ok(Some((files.count(), Size::of(&files, true)?)))
         });
-        for ((number, failure), size) in numbers.iter().zip(sizes) {
+        for ((index, metadata, number), size) in wanted.iter().zip(sizes) {
             let mut record = json!({
                 "type": "shard-in-snapshot",
                 "snapshot": snapshot.name,
                 "index": index.name,
                 "shard": number,
             });
-            if let Some(failure) = failure {
+            if let Some(failure) = info.failure(&index.name, *number) {
                 record["failure"] = json!(failure.reason);
                 exit = Exit::No;
             }
-            if let Some((files, size)) = size.map_err(|fault| fault.context(format!("{}[{number}]", index.name)))? {
+            let size = size.map_err(|fault: Fault| fault.context(format!("{}[{number}]", index.name)))?;
+            if let Some((files, size)) = size {
                 record["segments"] = json!(size.segments);
                 record["files"] = json!(files);
                 size.tell(&mut record, metadata.may_have_nested());
             }
             io.emit(&record)?;
         }
-    }
+        Ok(())
+    })?;
     Ok(exit)
 }
 
@@ -275,11 +262,14 @@ pub(crate) fn metadata(repository: &Repository, args: &Args, io: &mut Io) -> Res
     let snapshot = plan::snapshot(repository, args)?;
     let info = plan::info(repository, snapshot)?;
     let with_types = plan::written_before(&info, snapshot, 7);
-    for index in plan::choose(repository, snapshot, &info, &args.indices, io)? {
-        let metadata = repository.index_metadata(snapshot, index).map_err(|error| fault(&error))?;
-        let stream =
-            metadata.data_stream(&info.data_streams).filter(|stream| info.data_streams.iter().any(|s| s == stream));
-        io.emit(&metadata.as_server_prints(with_types, stream))?;
-    }
+    let chosen = plan::choose(repository, snapshot, &info, &args.indices, io)?;
+    plan::for_metadata(repository, snapshot, &chosen, args.jobs(), |some| {
+        for (_, metadata) in some {
+            let stream = metadata.data_stream(&info.data_streams);
+            let stream = stream.filter(|stream| info.data_streams.iter().any(|held| held == stream));
+            io.emit(&metadata.as_server_prints(with_types, stream))?;
+        }
+        Ok(())
+    })?;
     Ok(Exit::Ok)
 }

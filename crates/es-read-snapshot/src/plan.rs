@@ -6,6 +6,8 @@ use es_cli::{Exit, Fault, Io};
 use es_lucene::Mapping;
 use es_repository::{IndexEntry, IndexMetadata, OPENSEARCH, Repository, SnapshotEntry, SnapshotInfo, Verdict};
 
+use crate::jobs::Jobs;
+use crate::side_by_side::side_by_side;
 use crate::{Args, Format, Op, fault};
 
 /// One index to be read.
@@ -127,6 +129,35 @@ pub(crate) fn choose<'a>(
     Ok(chosen)
 }
 
+/// So many indices or snapshots at a time: what is said of one may take megabytes.
+pub(crate) const AT_A_TIME: usize = 64;
+
+/// Gives `each` the metadata of some indices after the other, in their order, and those before one that cannot be read as well.
+pub(crate) fn for_metadata<'a>(
+    repository: &Repository,
+    snapshot: &SnapshotEntry,
+    indices: &[&'a IndexEntry],
+    jobs: Jobs,
+    mut each: impl FnMut(Vec<(&'a IndexEntry, IndexMetadata)>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    for some in indices.chunks(AT_A_TIME) {
+        let read = side_by_side(jobs.most, some, |index| repository.index_metadata(snapshot, index));
+        let mut failure = None;
+        let known = some.iter().copied().zip(read).map_while(|(index, metadata)| match metadata {
+            Ok(metadata) => Some((index, metadata)),
+            Err(error) => {
+                failure = Some(fault(&error));
+                None
+            }
+        });
+        each(known.collect())?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+    }
+    Ok(())
+}
+
 /// Whether a pattern with `*` matches a name, or is `_all`.
 fn matches(pattern: &str, name: &str) -> bool {
     if pattern == "_all" {
@@ -162,23 +193,30 @@ pub(crate) fn plan<'a>(repository: &'a Repository, args: &Args, io: &mut Io) -> 
     }
     // Servers name types through 7.x.
     let typed = written_before(&info, snapshot, 8);
+    let chosen = choose(repository, snapshot, &info, &args.indices, io)?;
     let mut indices = Vec::new();
-    for entry in choose(repository, snapshot, &info, &args.indices, io)? {
-        let metadata = repository.index_metadata(snapshot, entry).map_err(|error| fault(&error))?;
-        check(&metadata, args, io)?;
-        left_out(&metadata, args, io);
-        let mapping = metadata.mapping();
-        let doc_type = if typed { Some(metadata.doc_type().unwrap_or("_doc").to_owned()) } else { None };
-        let ids_repeat = match (metadata.types(), metadata.shards) {
-            _ if args.allow_duplicate_ids => IdsRepeat::Never,
-            (2.., _) => IdsRepeat::Always,
-            (_, 2..) => IdsRepeat::ByRouting,
-            _ => IdsRepeat::Never,
-        };
-        let bulk = bulk(&metadata, &info, args);
-        let group = indices.len();
-        indices.push(Index { entry, metadata, doc_type, mapping, bulk, group, ids_repeat, in_parts: false });
-    }
+    for_metadata(repository, snapshot, &chosen, args.jobs(), |some| {
+        for (entry, metadata) in some {
+            check(&metadata, args, io)?;
+            left_out(&metadata, args, io);
+            let mapping = metadata.mapping();
+            let doc_type = if typed { Some(metadata.doc_type().unwrap_or("_doc").to_owned()) } else { None };
+            let ids_repeat = match (metadata.types(), metadata.shards) {
+                _ if args.allow_duplicate_ids => IdsRepeat::Never,
+                (2.., _) => IdsRepeat::Always,
+                (_, 2..) => IdsRepeat::ByRouting,
+                _ => IdsRepeat::Never,
+            };
+            let bulk = bulk(&metadata, &info, args);
+            let group = indices.len();
+            indices.push(Index { entry, metadata, doc_type, mapping, bulk, group, ids_repeat, in_parts: false });
+        }
+        if io.shows_progress() {
+            let words = format!("metadata of {} of {} indices", indices.len(), chosen.len());
+            io.meter(&snapshot.name).show_share(0, repository.bytes_fetched(), &words);
+        }
+        Ok(())
+    })?;
     let mut plan = Plan { snapshot, info, indices, shards: Vec::new(), missing: Vec::new() };
     plan.choose_shards(args)?;
     if args.format == Format::Bulk && !args.allow_duplicate_ids {

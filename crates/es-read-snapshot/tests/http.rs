@@ -7,10 +7,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use es_testkit::golden;
 use es_testkit::tls::Secure;
@@ -34,13 +35,23 @@ fn serve_with(
     etag: &'static str,
     ends: impl Fn(usize, usize) -> (usize, usize) + Clone + Send + 'static,
 ) -> String {
+    serve_when(root, etag, ends, |_| true)
+}
+
+/// The same, by a server that refuses what `may` does not allow by its name.
+fn serve_when(
+    root: PathBuf,
+    etag: &'static str,
+    ends: impl Fn(usize, usize) -> (usize, usize) + Clone + Send + 'static,
+    may: impl Fn(&str) -> bool + Clone + Send + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for connection in listener.incoming() {
-            let (root, ends) = (root.clone(), ends.clone());
+            let (root, ends, may) = (root.clone(), ends.clone(), may.clone());
             // A client that goes away in the middle is its own affair.
-            thread::spawn(move || answer(&root, connection.unwrap(), etag, ends).unwrap_or(()));
+            thread::spawn(move || answer(&root, connection.unwrap(), etag, ends, may).unwrap_or(()));
         }
     });
     url
@@ -51,6 +62,7 @@ fn answer(
     mut connection: TcpStream,
     etag: &str,
     ends: impl Fn(usize, usize) -> (usize, usize),
+    may: impl Fn(&str) -> bool,
 ) -> std::io::Result<()> {
     let mut lines = BufReader::new(connection.try_clone()?).lines();
     let request = lines.next().unwrap()?;
@@ -64,6 +76,9 @@ fn answer(
         if let Some((from, to)) = line.strip_prefix("range: bytes=").and_then(|range| range.split_once('-')) {
             range = Some((from.parse::<usize>().unwrap(), to.parse::<usize>().unwrap()));
         }
+    }
+    if !may(&name) {
+        return connection.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     }
     let Ok(bytes) = fs::read(root.join(name)) else {
         return connection.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
@@ -254,6 +269,42 @@ fn what_a_store_refuses_for_good_is_not_tried_again() {
 fn what_a_store_does_not_know_is_not_for_later() {
     let (address, _requests) = answers("501 Not Implemented", "<Code>NotImplemented</Code>");
     refuses(&read(&format!("http://{address}/r"), &["--list", "snapshots"]), 3, "HTTP 501 Not Implemented");
+}
+
+#[test]
+fn what_is_said_of_indices_shards_and_snapshots_is_waited_for_side_by_side() {
+    let of_two = |more: &[&'static str]| [&["--snapshot", "two", "--quiet"], more].concat();
+    for (arguments, blob) in [
+        (of_two(&[]), "/meta-"),
+        (of_two(&["--metadata"]), "/meta-"),
+        (of_two(&["--list", "indices"]), "/meta-"),
+        (of_two(&["--list", "shards"]), "/meta-"),
+        // Each index has one such shard.
+        (of_two(&["--list", "indices"]), "/0/snap-"),
+        (of_two(&["--list", "shards"]), "/0/snap-"),
+        (of_two(&["--list", "snapshots"]), "/0/snap-"),
+        (vec!["--list", "snapshots", "--without-sizes"], "snap-"),
+    ] {
+        // The first is answered when the second has come.
+        let asked = Arc::new((Mutex::new(0), Condvar::new()));
+        let together = move |name: &str| {
+            if !name.contains(blob) {
+                return true;
+            }
+            let (count, changed) = &*asked;
+            *count.lock().unwrap() += 1;
+            changed.notify_all();
+            let longest = Duration::from_secs(20);
+            !changed.wait_timeout_while(count.lock().unwrap(), longest, |count| *count < 2).unwrap().1.timed_out()
+        };
+        let whole = |_, to| (to, to);
+        let output = read(&serve_when(golden("elasticsearch-5.5.2"), ETAG, whole, together), &arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}, {blob}: {said}");
+        let files = golden("elasticsearch-5.5.2").canonicalize().unwrap();
+        let files = read(&format!("file://{}", files.display()), &arguments);
+        assert_eq!(sorted(&output.stdout), sorted(&files.stdout), "{arguments:?}");
+    }
 }
 
 #[test]
@@ -489,7 +540,7 @@ fn a_store_that_is_away_for_a_while_is_waited_for_once_it_has_answered() {
                 let _ =
                     connection.write_all(b"HTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             } else {
-                answer(&of, connection, ETAG, |_, to| (to, to)).unwrap_or(());
+                answer(&of, connection, ETAG, |_, to| (to, to), |_| true).unwrap_or(());
             }
         }
     });
