@@ -6,6 +6,9 @@
 use crate::text::printable_json;
 use crate::{Common, ErrorFormat, Exit, Fault, Meter, Progress, printable};
 use es_records::{Record, Step};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::stdio::stdout;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 use std::io::{BufRead, BufWriter, ErrorKind, IsTerminal, Read, Write};
@@ -312,7 +315,16 @@ struct Stdout;
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        Ok(rustix::io::write(rustix::stdio::stdout(), bytes)?)
+        loop {
+            match rustix::io::write(stdout(), bytes) {
+                // Who shares a pipe or a terminal with others, such as ssh and node, may have made it one that never waits.
+                Err(Errno::AGAIN) => match poll(&mut [PollFd::new(&stdout(), PollFlags::OUT)], None) {
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                },
+                written => return Ok(written?),
+            }
+        }
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

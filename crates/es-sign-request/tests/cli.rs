@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::thread;
 use std::time::Duration;
 
 const KEY: &str = "AKIDEXAMPLE";
@@ -441,6 +442,31 @@ fn a_full_disk_and_an_output_that_takes_nothing_are_failures() {
         assert_eq!(output.status.code(), Some(3), "{said}");
         assert!(said.starts_with(&format!("es-sign-request: standard output: {why}")), "{said}");
     }
+}
+
+#[test]
+fn an_output_that_never_waits_is_waited_for() {
+    // It has room for a small part of what is written at once.
+    let (ours, theirs) = std::io::pipe().unwrap();
+    rustix::pipe::fcntl_setpipe_size(&theirs, 4096).unwrap();
+    rustix::io::ioctl_fionbio(&theirs, true).unwrap();
+    let mut child = tool().stdin(Stdio::piped()).stdout(theirs).stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let fed = thread::spawn(move || {
+        let host = "x.us-east-1.es.amazonaws.com";
+        (0..5000).for_each(|number| {
+            writeln!(input, r#"{{"type":"request","method":"GET","url":"https://{host}/{number}","headers":{{}}}}"#)
+                .unwrap();
+        });
+    });
+    let mut lines = 0;
+    for line in BufReader::new(ours).lines() {
+        serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap();
+        lines += 1;
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), lines), (Some(0), 5000), "{}", String::from_utf8_lossy(&output.stderr));
+    fed.join().unwrap();
 }
 
 #[test]
