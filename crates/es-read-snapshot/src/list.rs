@@ -1,6 +1,7 @@
 //! `--list` and `--metadata`: what a repository holds, without reading documents.
 
 use std::convert::Infallible;
+use std::ops::ControlFlow;
 
 use es_cli::{Exit, Fault, Io};
 use es_lucene::{Mapping, Segment, SegmentInfos};
@@ -52,9 +53,17 @@ fn snapshots(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
                 Err(fault) => return Err(fault),
             }
             io.emit(&record)?;
+            if goes_on(io).is_break() {
+                return Ok(exit);
+            }
         }
     }
     Ok(exit)
+}
+
+/// Whether anybody wants to hear more.
+fn goes_on(io: &Io) -> ControlFlow<()> {
+    if io.reader_is_gone() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 /// What the list of snapshots does not say of one.
@@ -87,7 +96,7 @@ fn describe(
         for size in sizes(repository, args, snapshot, info, &some, false) {
             sum.add(&size?);
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
     sum.tell(record, nested);
     Ok(())
@@ -98,9 +107,8 @@ fn indices(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fa
     let info = plan::info(repository, snapshot)?;
     let chosen = plan::choose(repository, snapshot, &info, &args.indices, io)?;
     plan::for_metadata(repository, snapshot, &chosen, args.jobs(), |some| {
-        let mut sizes =
-            if args.without_sizes { Vec::new() } else { sizes(repository, args, snapshot, &info, &some, true) }
-                .into_iter();
+        let sized: &[_] = if args.without_sizes { &[] } else { &some };
+        let mut sizes = sizes(repository, args, snapshot, &info, sized, true).into_iter();
         for (index, metadata) in &some {
             let failed = info.failures.iter().filter(|failure| failure.index == index.name).count();
             let mut record = json!({
@@ -122,7 +130,7 @@ fn indices(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fa
             }
             io.emit(&record)?;
         }
-        Ok(())
+        Ok(goes_on(io))
     })?;
     Ok(Exit::Ok)
 }
@@ -252,7 +260,7 @@ fn shards(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fau
             }
             io.emit(&record)?;
         }
-        Ok(())
+        Ok(goes_on(io))
     })?;
     Ok(exit)
 }
@@ -269,7 +277,7 @@ pub(crate) fn metadata(repository: &Repository, args: &Args, io: &mut Io) -> Res
             let stream = stream.filter(|stream| info.data_streams.iter().any(|held| held == stream));
             io.emit(&metadata.as_server_prints(with_types, stream))?;
         }
-        Ok(())
+        Ok(goes_on(io))
     })?;
     Ok(Exit::Ok)
 }

@@ -1,6 +1,7 @@
 //! What is to be read: a snapshot, its indices, their shards.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use es_cli::{Exit, Fault, Io};
 use es_lucene::Mapping;
@@ -132,13 +133,14 @@ pub(crate) fn choose<'a>(
 /// So many indices or snapshots at a time: what is said of one may take megabytes.
 pub(crate) const AT_A_TIME: usize = 64;
 
-/// Gives `each` the metadata of some indices after the other, in their order, and those before one that cannot be read as well.
+/// Gives `each` the metadata of some indices after the other, in their order, until it has enough; those before one that cannot
+/// be read as well.
 pub(crate) fn for_metadata<'a>(
     repository: &Repository,
     snapshot: &SnapshotEntry,
     indices: &[&'a IndexEntry],
     jobs: Jobs,
-    mut each: impl FnMut(Vec<(&'a IndexEntry, IndexMetadata)>) -> Result<(), Fault>,
+    mut each: impl FnMut(Vec<(&'a IndexEntry, IndexMetadata)>) -> Result<ControlFlow<()>, Fault>,
 ) -> Result<(), Fault> {
     for some in indices.chunks(AT_A_TIME) {
         let read = side_by_side(jobs.most, some, |index| repository.index_metadata(snapshot, index));
@@ -150,7 +152,9 @@ pub(crate) fn for_metadata<'a>(
                 None
             }
         });
-        each(known.collect())?;
+        if each(known.collect())?.is_break() {
+            return Ok(());
+        }
         if let Some(failure) = failure {
             return Err(failure);
         }
@@ -215,7 +219,7 @@ pub(crate) fn plan<'a>(repository: &'a Repository, args: &Args, io: &mut Io) -> 
             let words = format!("metadata of {} of {} indices", indices.len(), chosen.len());
             io.meter(&snapshot.name).show_share(0, repository.bytes_fetched(), &words);
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
     let mut plan = Plan { snapshot, info, indices, shards: Vec::new(), missing: Vec::new() };
     plan.choose_shards(args)?;
