@@ -429,7 +429,7 @@ pub(crate) fn visit_fields<'a>(
         let key = input.vlong()?;
         let kind = key & 7;
         let value = if kind > 1 {
-            skip_number(&mut input, kind)?;
+            input = skip_number(input, kind)?;
             Value::Number
         } else {
             let bytes = input.prefixed()?;
@@ -444,7 +444,8 @@ pub(crate) fn visit_fields<'a>(
     input.expect_end()
 }
 
-fn skip_number(input: &mut DataInput<'_>, kind: u64) -> Result<()> {
+#[inline(never)]
+fn skip_number(mut input: DataInput<'_>, kind: u64) -> Result<DataInput<'_>> {
     match kind {
         2 => input.skip_zigzag(),
         3 => match input.u8()? {
@@ -466,5 +467,6 @@ fn skip_number(input: &mut DataInput<'_>, kind: u64) -> Result<()> {
             _ => input.skip(7),
         },
         other => Err(input.corrupt(format!("a stored value of type {other}"))),
-    }
+    }?;
+    Ok(input)
 }

@@ -35,6 +35,7 @@ impl<'a> DataInput<'a> {
         self.bytes.len() - self.position
     }
 
+    #[inline]
     pub(crate) fn corrupt(&self, what: impl Into<String>) -> Error {
         Error::corrupt(self.file, what)
     }
@@ -44,19 +45,20 @@ impl<'a> DataInput<'a> {
     pub(crate) fn expect_end(&self) -> Result<()> {
         match self.remaining() {
             0 => Ok(()),
-            left => Err(self.corrupt(format!("{left} bytes too many"))),
+            left => Err(too_many(self.file, left)),
         }
     }
 
     #[inline]
     pub(crate) fn bytes(&mut self, count: usize) -> Result<&'a [u8]> {
-        let slice = self
-            .position
-            .checked_add(count)
-            .and_then(|end| self.bytes.get(self.position..end))
-            .ok_or_else(|| self.corrupt(format!("ends before byte {}+{count}", self.position)))?;
-        self.position += count;
-        Ok(slice)
+        let end = self.position.checked_add(count);
+        match end.and_then(|end| self.bytes.get(self.position..end)) {
+            Some(slice) => {
+                self.position += count;
+                Ok(slice)
+            }
+            None => Err(too_short(self.file, self.position, count)),
+        }
     }
 
     pub(crate) fn skip(&mut self, count: usize) -> Result<()> {
@@ -119,7 +121,7 @@ impl<'a> DataInput<'a> {
         let value = self.vlong()?;
         match i32::try_from(value) {
             Ok(value) => Ok(value.cast_unsigned()),
-            Err(_) => Err(self.corrupt(format!("{value} is out of range"))),
+            Err(_) => Err(out_of_range(self.file, value)),
         }
     }
 
@@ -136,21 +138,12 @@ impl<'a> DataInput<'a> {
                 self.position += 2;
                 Ok(u64::from(low & 0x7F) | u64::from(high) << 7)
             }
-            _ => self.long_vlong(),
-        }
-    }
-
-    #[inline(never)]
-    fn long_vlong(&mut self) -> Result<u64> {
-        let mut value = 0;
-        for shift in 0..9 {
-            let byte = self.u8()?;
-            value |= u64::from(byte & 0x7F) << (7 * shift);
-            if byte & 0x80 == 0 {
-                return Ok(value);
+            _ => {
+                let (value, after) = long_vlong(self.clone())?;
+                *self = after;
+                Ok(value)
             }
         }
-        Err(self.corrupt("a number of more than nine bytes"))
     }
 
     /// A zigzag number of at most ten bytes.
@@ -197,4 +190,34 @@ impl<'a> DataInput<'a> {
         let count = self.vint()?;
         (0..count).map(|_| Ok((self.string()?.to_owned(), self.string()?.to_owned()))).collect()
     }
+}
+
+// What follows takes values, not a cursor by its address: one whose address nobody has is kept in registers.
+
+#[inline(never)]
+fn long_vlong(mut input: DataInput<'_>) -> Result<(u64, DataInput<'_>)> {
+    let mut value = 0;
+    for shift in 0..9 {
+        let byte = input.u8()?;
+        value |= u64::from(byte & 0x7F) << (7 * shift);
+        if byte & 0x80 == 0 {
+            return Ok((value, input));
+        }
+    }
+    Err(input.corrupt("a number of more than nine bytes"))
+}
+
+#[cold]
+fn too_many(file: &str, left: usize) -> Error {
+    Error::corrupt(file, format!("{left} bytes too many"))
+}
+
+#[cold]
+fn too_short(file: &str, position: usize, count: usize) -> Error {
+    Error::corrupt(file, format!("ends before byte {position}+{count}"))
+}
+
+#[cold]
+fn out_of_range(file: &str, value: u64) -> Error {
+    Error::corrupt(file, format!("{value} is out of range"))
 }

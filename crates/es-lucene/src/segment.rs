@@ -267,8 +267,7 @@ impl Segment {
                 }
                 let Some(Identity { doc_type, id }) = identity else {
                     if stored.source.is_some() {
-                        let what = format!("document {number} has a source and no stored id");
-                        return Err(Error::unknown(file, what).into());
+                        return Err(without_id(file, number).into());
                     }
                     counts.children += 1;
                     continue;
@@ -362,7 +361,7 @@ impl Segment {
                 _ => true,
             };
             if twice {
-                return Err(Error::corrupt(file, format!("a stray value of field {number}")));
+                return Err(stray(file, number));
             }
             Ok(())
         })?;
@@ -399,17 +398,36 @@ impl<'a> Stored<'a> {
             (Some(Value::String(id)), None) => Ok(Some(Identity { doc_type: None, id })),
             (Some(Value::Bytes(bytes)), None) => {
                 let id = uid::decode(bytes, buffer);
-                let id = id.ok_or_else(|| Error::corrupt(file, format!("{bytes:02x?} is no id")))?;
-                Ok(Some(Identity { doc_type: None, id }))
+                Ok(Some(Identity { doc_type: None, id: id.ok_or_else(|| no_id(file, bytes))? }))
             }
             // Types have no '#', ids may.
             (None, Some(uid)) => match uid.split_once(b'#') {
                 Some((doc_type, id)) => Ok(Some(Identity { doc_type: Some(doc_type), id })),
-                None => Err(Error::corrupt(file, format!("{uid:?} is no id with a type"))),
+                None => Err(no_uid(file, uid)),
             },
             _ => Err(Error::corrupt(file, "a document with two ids")),
         }
     }
+}
+
+#[cold]
+fn stray(file: &str, field: u64) -> Error {
+    Error::corrupt(file, format!("a stray value of field {field}"))
+}
+
+#[cold]
+fn without_id(file: &str, number: u32) -> Error {
+    Error::unknown(file, format!("document {number} has a source and no stored id"))
+}
+
+#[cold]
+fn no_id(file: &str, bytes: &[u8]) -> Error {
+    Error::corrupt(file, format!("{bytes:02x?} is no id"))
+}
+
+#[cold]
+fn no_uid(file: &str, uid: Text<'_>) -> Error {
+    Error::corrupt(file, format!("{uid:?} is no id with a type"))
 }
 
 fn roles(fields: &FieldInfos, commit: &SegmentCommitInfo) -> Result<Vec<Role>> {
