@@ -8,10 +8,11 @@ use crate::{Common, ErrorFormat, Exit, Fault, Meter, Progress, printable};
 use es_records::{Record, Step};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::stdio::stdout;
+use rustix::stdio::{stderr, stdout};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 use std::io::{BufRead, BufWriter, ErrorKind, IsTerminal, Read, Write};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -28,7 +29,7 @@ const MOST_VALUES: usize = 2_000_000;
 /// What a tool may use of the outside world beside its clusters.
 pub struct Io {
     tool: String,
-    out: BufWriter<Stdout>,
+    out: BufWriter<Output>,
     reader_gone: bool,
     /// Whether what is printed would run into the display of progress.
     prints_to_terminal: bool,
@@ -47,7 +48,7 @@ impl Io {
     pub(crate) fn new(tool: &str, common: &Common) -> Self {
         Self {
             tool: tool.to_string(),
-            out: BufWriter::with_capacity(1 << 16, Stdout),
+            out: BufWriter::with_capacity(1 << 16, Output(stdout())),
             reader_gone: false,
             prints_to_terminal: std::io::stdout().is_terminal(),
             errors: common.errors,
@@ -240,7 +241,7 @@ impl Io {
         let clear = if self.progress.has_bar() { "\r\x1b[2K" } else { "" };
         move |text| {
             if verbose || (!quiet && text.starts_with("warning: ")) {
-                let _ = writeln!(std::io::stderr(), "{clear}{tool}: {}", printable(text));
+                tell(&format!("{clear}{tool}: {}", printable(text)));
             }
         }
     }
@@ -249,7 +250,7 @@ impl Io {
         if let Some(meter) = &mut self.meter {
             meter.clear();
         }
-        let _ = writeln!(std::io::stderr(), "{}: {}", self.tool, printable(text));
+        tell(&format!("{}: {}", self.tool, printable(text)));
     }
 
     /// Whether progress goes anywhere; if not, the tool need not ask the cluster for it.
@@ -310,15 +311,15 @@ fn stdout_fault(error: &std::io::Error) -> Fault {
     Fault::failed(format!("standard output: {error}"))
 }
 
-/// Standard output as it is: that of the standard library takes what cannot be written to for written.
-struct Stdout;
+/// Standard output or standard error as it is: that of the standard library takes what cannot be written to for written.
+struct Output(BorrowedFd<'static>);
 
-impl Write for Stdout {
+impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         loop {
-            match rustix::io::write(stdout(), bytes) {
+            match rustix::io::write(self.0, bytes) {
                 // Who shares a pipe or a terminal with others, such as ssh and node, may have made it one that never waits.
-                Err(Errno::AGAIN) => match poll(&mut [PollFd::new(&stdout(), PollFlags::OUT)], None) {
+                Err(Errno::AGAIN) => match poll(&mut [PollFd::new(&self.0, PollFlags::OUT)], None) {
                     Ok(_) | Err(Errno::INTR) => {}
                     Err(error) => return Err(error.into()),
                 },
@@ -333,35 +334,38 @@ impl Write for Stdout {
 }
 
 pub(crate) fn write_stdout(text: &str) -> Result<(), Fault> {
-    match Stdout.write_all(text.as_bytes()) {
+    match Output(stdout()).write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(stdout_fault(&error)),
         _ => Ok(()),
     }
 }
 
-pub(crate) fn complain(tool: &str, format: ErrorFormat, fault: &Fault) {
-    let mut err = std::io::stderr().lock();
+/// A line on standard error.
+pub(crate) fn tell(line: &str) {
     // Nothing can be done about a broken stderr; the exit code still speaks.
-    let _ = match format {
-        ErrorFormat::Text => writeln!(err, "{tool}: {}", printable(&fault.message)).and_then(|()| {
-            fault.hint.as_ref().map_or(Ok(()), |hint| writeln!(err, "{tool}: hint: {}", printable(hint)))
-        }),
-        ErrorFormat::Json => writeln!(
-            err,
-            "{}",
-            printable_json(
-                json!({
-                    "tool": tool,
-                    "exit": fault.exit.code(),
-                    "retry": fault.exit == Exit::TryAgain,
-                    "type": fault.kind,
-                    "message": fault.message,
-                    "hint": fault.hint,
-                })
-                .to_string()
-            )
-        ),
-    };
+    let _ = Output(stderr()).write_all(format!("{line}\n").as_bytes());
+}
+
+pub(crate) fn complain(tool: &str, format: ErrorFormat, fault: &Fault) {
+    match format {
+        ErrorFormat::Text => {
+            tell(&format!("{tool}: {}", printable(&fault.message)));
+            if let Some(hint) = &fault.hint {
+                tell(&format!("{tool}: hint: {}", printable(hint)));
+            }
+        }
+        ErrorFormat::Json => tell(&printable_json(
+            json!({
+                "tool": tool,
+                "exit": fault.exit.code(),
+                "retry": fault.exit == Exit::TryAgain,
+                "type": fault.kind,
+                "message": fault.message,
+                "hint": fault.hint,
+            })
+            .to_string(),
+        )),
+    }
 }
 
 #[cfg(test)]

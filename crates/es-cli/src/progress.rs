@@ -2,7 +2,7 @@
 
 use crate::{human_bytes, human_duration, printable};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// When progress is shown.
@@ -96,7 +96,7 @@ impl Meter {
     fn tell(&mut self, state: String, text: &str) {
         if state != self.said {
             let line = format!("{}: {}: {text}", self.tool, self.title);
-            let _ = writeln!(std::io::stderr(), "{}", printable(&line));
+            crate::io::tell(&printable(&line));
             self.said = state;
         }
     }

@@ -222,6 +222,13 @@ impl StoredFields {
         })
     }
 
+    /// Checks the checksum of the whole, which is taken from the source for that.
+    pub(crate) fn check(&self) -> Result<()> {
+        let mut stream = Stream::new(&self.name, self.data.as_ref())?;
+        stream.skip(stream.body_end())?;
+        stream.finish(self.data.expected_checksum())
+    }
+
     /// Checks that these parts are the whole, in any order, and the checksum of the whole.
     pub(crate) fn finish(&self, mut parts: Vec<PartSum>) -> Result<()> {
         parts.sort_unstable_by_key(|part| part.bytes.start);

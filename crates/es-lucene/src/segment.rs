@@ -303,6 +303,11 @@ impl Segment {
         Ok(())
     }
 
+    /// Fails if the stored fields are damaged, as far as their checksum tells: they are taken once more from the source.
+    pub fn check(&self) -> Result<()> {
+        self.data.check()
+    }
+
     /// Fails unless these are all parts and together what was written: the segment was read only if this returns `Ok`.
     pub fn finish(&self, parts: Vec<PartRead>) -> Result<Counts> {
         let mut counts = Counts {
@@ -503,22 +508,43 @@ mod tests {
     use super::*;
     use crate::segment_infos::SegmentInfos;
     use std::fs;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
+
+    fn golden() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/lucene")
+    }
+
+    fn files(index: &Path) -> Files {
+        let entries = fs::read_dir(index).unwrap().map(|entry| entry.unwrap());
+        let file = |entry: fs::DirEntry| {
+            let source: Arc<dyn Source> = Arc::new(fs::read(entry.path()).unwrap());
+            (entry.file_name().into_string().unwrap(), source)
+        };
+        Files(entries.map(file).collect())
+    }
+
+    #[test]
+    fn stored_fields_that_were_changed_are_told_by_their_checksum_alone() {
+        for index in ["7.1.0-best-compression", "8.4.1-best-speed", "9.9.2-best-speed"] {
+            let files = files(&golden().join(index));
+            for commit in SegmentInfos::read(&files).unwrap().segments {
+                let mut segment = Segment::open(&files, &commit, &Mapping::default()).unwrap();
+                segment.check().unwrap();
+                let mut bytes = vec![0; usize::try_from(segment.stored_bytes()).unwrap()];
+                segment.data.data.read_at(0, &mut bytes).unwrap();
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                segment.data.data = Arc::new(bytes);
+                assert_eq!(segment.check().unwrap_err().kind(), ErrorKind::Corrupt);
+            }
+        }
+    }
 
     #[test]
     fn a_document_more_or_less_than_there_are_primary_terms_is_missed() {
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/lucene");
         let mut tried = 0;
         for index in ["7.4.0-best-speed", "9.9.2-best-speed"] {
-            let entries = fs::read_dir(golden.join(index)).unwrap().map(|entry| entry.unwrap());
-            let files = Files(
-                entries
-                    .map(|entry| {
-                        let source: Arc<dyn Source> = Arc::new(fs::read(entry.path()).unwrap());
-                        (entry.file_name().into_string().unwrap(), source)
-                    })
-                    .collect(),
-            );
+            let files = files(&golden().join(index));
             for commit in SegmentInfos::read(&files).unwrap().segments {
                 let mapping = Mapping { primary_terms: true, ..Mapping::default() };
                 let mut segment = Segment::open(&files, &commit, &mapping).unwrap();

@@ -118,7 +118,7 @@ pub struct Args {
     record: Option<PathBuf>,
 
     /// Read so many segments, parts of large ones, or lists of files at a time [default: one a processor, up to 16 of an object store]
-    #[arg(long, value_name = "N", conflicts_with = "metadata")]
+    #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
 
     /// Read documents without the vectors that the server left out of them
@@ -361,7 +361,7 @@ fn judge(
     if let Some(ids) = ids {
         let mut missing: Vec<&String> = ids.difference(&outcome.found).collect();
         missing.sort();
-        let all: usize = plan.indices.iter().map(|index| index.metadata.shards as usize).sum();
+        let all: usize = plan.indices.iter().map(|index| index.shards as usize).sum();
         let within = if plan.shards.len() < all { " in the shards that were read" } else { "" };
         for id in missing {
             exit = exit.worst(io.report(&Fault::no(format!("no document with the id {id:?}{within}"))));
@@ -370,7 +370,7 @@ fn judge(
     for (index, count) in plan.indices.iter().zip(&outcome.duplicates).filter(|(_, count)| **count > 0) {
         let (bulk, several) =
             (args.format == Format::Bulk, plan.indices.iter().filter(|other| other.group == index.group));
-        let name = if bulk { &index.bulk.1 } else { &index.metadata.name };
+        let name = if bulk { &index.bulk.1 } else { &index.entry.name };
         let of = if several.count() > 1 { "index, type" } else { "type" };
         let text = format!("index {name:?}: {count} documents have the id of another, of another {of} or routing");
         if args.format == Format::Bulk {
@@ -383,7 +383,7 @@ fn judge(
     for (index, totals) in read::by_index(plan, &outcome.totals) {
         // Without any routing, an id has one shard.
         if index.in_parts && totals.routed > 0 {
-            let (name, routed) = (&index.metadata.name, totals.routed);
+            let (name, routed) = (&index.entry.name, totals.routed);
             let fault = Fault::no(format!(
                 "index {name:?}: {routed} documents have a routing: shards that were not read may hold their ids too"
             ));
@@ -450,7 +450,7 @@ fn record(
         .iter()
         .zip(&outcome.totals)
         .map(|(shard, own)| {
-            let index = &plan.indices[shard.index].metadata.name;
+            let index = &plan.indices[shard.index].entry.name;
             let mut record = named("shard", json!(shard.number), own);
             record["index"] = json!(index);
             record
@@ -460,7 +460,7 @@ fn record(
         .missing
         .iter()
         .map(|(shard, reason)| {
-            json!({ "index": plan.indices[shard.index].metadata.name, "shard": shard.number, "reason": reason })
+            json!({ "index": plan.indices[shard.index].entry.name, "shard": shard.number, "reason": reason })
         })
         .collect();
     let mut record = unread(args, io);
@@ -471,7 +471,7 @@ fn record(
     record["documents"] = json!(documents);
     record["bytes"] = json!(bytes);
     record["bytes_fetched"] = json!(repository.bytes_fetched());
-    record["indices"] = by_index.iter().map(|(index, own)| named("index", json!(index.metadata.name), own)).collect();
+    record["indices"] = by_index.iter().map(|(index, own)| named("index", json!(index.entry.name), own)).collect();
     record["shards"] = json!(shards);
     record["missing"] = json!(missing);
     record

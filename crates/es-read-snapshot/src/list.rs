@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 
-use es_cli::{Exit, Fault, Io};
+use es_cli::{Exit, Fault, Io, record_line};
 use es_lucene::{Mapping, Segment, SegmentInfos};
 use es_repository::{ErrorKind, IndexEntry, IndexMetadata, Repository, ShardFiles, SnapshotEntry, SnapshotInfo};
 use serde_json::{Value, json};
@@ -53,17 +53,12 @@ fn snapshots(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
                 Err(fault) => return Err(fault),
             }
             io.emit(&record)?;
-            if goes_on(io).is_break() {
+            if io.reader_is_gone() {
                 return Ok(exit);
             }
         }
     }
     Ok(exit)
-}
-
-/// Whether anybody wants to hear more.
-fn goes_on(io: &Io) -> ControlFlow<()> {
-    if io.reader_is_gone() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 /// What the list of snapshots does not say of one.
@@ -90,8 +85,8 @@ fn describe(
     }
     let indices = repository.indices(snapshot, info).map_err(|error| fault(&error))?;
     let (mut sum, mut nested) = (Size::default(), false);
-    plan::for_metadata(repository, snapshot, &indices, args.jobs(), |some| {
-        nested |= some.iter().any(|(_, metadata)| metadata.may_have_nested());
+    plan::for_metadata(repository, snapshot, &indices, args.jobs(), Shape::of, |some| {
+        nested |= some.iter().any(|shape| shape.may_have_nested);
         // Bytes of stored fields would take requests for each segment, too.
         for size in sizes(repository, args, snapshot, info, &some, false) {
             sum.add(&size?);
@@ -102,44 +97,61 @@ fn describe(
     Ok(())
 }
 
+/// What of an index has to be known to tell its sizes.
+struct Shape<'a> {
+    index: &'a IndexEntry,
+    shards: u32,
+    may_have_nested: bool,
+}
+
+impl<'a> Shape<'a> {
+    fn of(index: &'a IndexEntry, metadata: &IndexMetadata) -> Self {
+        Self { index, shards: metadata.shards, may_have_nested: metadata.may_have_nested() }
+    }
+
+    fn shards(&self) -> impl Iterator<Item = (&Self, u32)> {
+        (0..self.shards).map(move |number| (self, number))
+    }
+}
+
 fn indices(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fault> {
     let snapshot = plan::snapshot(repository, args)?;
     let info = plan::info(repository, snapshot)?;
     let chosen = plan::choose(repository, snapshot, &info, &args.indices, io)?;
-    plan::for_metadata(repository, snapshot, &chosen, args.jobs(), |some| {
-        let sized: &[_] = if args.without_sizes { &[] } else { &some };
+    let described = |metadata: &IndexMetadata, id: &str| {
+        let failed = info.failures.iter().filter(|failure| failure.index == metadata.name).count();
+        json!({
+            "type": "index-in-snapshot",
+            "snapshot": snapshot.name,
+            "index": metadata.name,
+            "id": id,
+            "shards": { "total": metadata.shards, "failed": failed },
+            "state": metadata.fields.get("state"),
+            "version_created": metadata.setting("version.created"),
+            "readable": readable(&metadata.verdict()),
+        })
+    };
+    let take = |index, metadata: &_| (Shape::of(index, metadata), described(metadata, &index.id));
+    plan::for_metadata(repository, snapshot, &chosen, args.jobs(), take, |some| {
+        let (shapes, records): (Vec<_>, Vec<_>) = some.into_iter().unzip();
+        let sized: &[_] = if args.without_sizes { &[] } else { &shapes };
         let mut sizes = sizes(repository, args, snapshot, &info, sized, true).into_iter();
-        for (index, metadata) in &some {
-            let failed = info.failures.iter().filter(|failure| failure.index == index.name).count();
-            let mut record = json!({
-                "type": "index-in-snapshot",
-                "snapshot": snapshot.name,
-                "index": index.name,
-                "id": index.id,
-                "shards": { "total": metadata.shards, "failed": failed },
-                "state": metadata.fields.get("state"),
-                "version_created": metadata.setting("version.created"),
-                "readable": readable(&metadata.verdict()),
-            });
+        for (shape, mut record) in shapes.iter().zip(records) {
             if !args.without_sizes {
                 let mut sum = Size { stored_bytes: Some(0), ..Size::default() };
-                for size in sizes.by_ref().take(metadata.shards as usize) {
+                for size in sizes.by_ref().take(shape.shards as usize) {
                     sum.add(&size?);
                 }
-                sum.tell(&mut record, metadata.may_have_nested());
+                sum.tell(&mut record, shape.may_have_nested);
             }
             io.emit(&record)?;
+            if io.reader_is_gone() {
+                return Ok(ControlFlow::Break(()));
+            }
         }
-        Ok(goes_on(io))
+        Ok(ControlFlow::Continue(()))
     })?;
     Ok(Exit::Ok)
-}
-
-/// The shards of indices, one index after the other.
-fn all_shards<'a>(
-    indices: &'a [(&IndexEntry, IndexMetadata)],
-) -> impl Iterator<Item = (&'a IndexEntry, &'a IndexMetadata, u32)> {
-    indices.iter().flat_map(|(index, metadata)| (0..metadata.shards).map(move |number| (*index, metadata, number)))
 }
 
 /// Of all shards of indices, one after the other; of those that are not in the snapshot there is nothing.
@@ -148,22 +160,22 @@ fn sizes(
     args: &Args,
     snapshot: &SnapshotEntry,
     info: &SnapshotInfo,
-    indices: &[(&IndexEntry, IndexMetadata)],
+    shapes: &[Shape<'_>],
     with_stored: bool,
 ) -> Vec<Result<Size, Fault>> {
     let nothing = |elsewhere| Size { stored_bytes: with_stored.then_some(0), elsewhere, ..Size::default() };
-    let shards: Vec<_> = all_shards(indices).collect();
-    side_by_side(args.jobs().most, &shards, |(index, _, number)| {
+    let shards: Vec<_> = shapes.iter().flat_map(Shape::shards).collect();
+    side_by_side(args.jobs().most, &shards, |(shape, number)| {
+        let index = shape.index;
         if info.is_shallow() || info.failure(&index.name, *number).is_some() {
             return Ok(nothing(info.is_shallow()));
         }
-        match repository.shard(snapshot, index, *number) {
-            Ok(files) => {
-                Size::of(&files, with_stored).map_err(|fault| fault.context(format!("{}[{number}]", index.name)))
-            }
+        let size = match repository.shard(snapshot, index, *number) {
+            Ok(files) => Size::of(&files, with_stored),
             Err(error) if error.kind() == ErrorKind::Unsupported => Ok(nothing(true)),
             Err(error) => Err(fault(&error)),
-        }
+        };
+        size.map_err(|fault| fault.context(format!("{}[{number}]", index.name)))
     })
 }
 
@@ -231,17 +243,22 @@ fn shards(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fau
     let info = plan::info(repository, snapshot)?;
     let mut exit = Exit::Ok;
     let chosen = plan::choose(repository, snapshot, &info, &args.indices, io)?;
-    plan::for_metadata(repository, snapshot, &chosen, args.jobs(), |some| {
+    plan::for_metadata(repository, snapshot, &chosen, args.jobs(), Shape::of, |some| {
+        for shape in &some {
+            plan::check_shards(args, &shape.index.name, shape.shards)?;
+        }
         let is_wanted = |number| args.shards.is_empty() || args.shards.contains(&number);
-        let wanted: Vec<_> = all_shards(&some).filter(|(_, _, number)| is_wanted(*number)).collect();
-        let sizes = side_by_side(args.jobs().most, &wanted, |(index, _, number)| {
-            if info.failure(&index.name, *number).is_some() {
+        let shards = some.iter().flat_map(Shape::shards);
+        let wanted: Vec<_> = shards.filter(|(_, number)| is_wanted(*number)).collect();
+        let sizes = side_by_side(args.jobs().most, &wanted, |(shape, number)| {
+            if info.failure(&shape.index.name, *number).is_some() {
                 return Ok(None);
             }
-            let files = repository.shard(snapshot, index, *number).map_err(|error| fault(&error))?;
+            let files = repository.shard(snapshot, shape.index, *number).map_err(|error| fault(&error))?;
             Ok(Some((files.count(), Size::of(&files, true)?)))
         });
-        for ((index, metadata, number), size) in wanted.iter().zip(sizes) {
+        for ((shape, number), size) in wanted.iter().zip(sizes) {
+            let index = shape.index;
             let mut record = json!({
                 "type": "shard-in-snapshot",
                 "snapshot": snapshot.name,
@@ -256,11 +273,14 @@ fn shards(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fau
             if let Some((files, size)) = size {
                 record["segments"] = json!(size.segments);
                 record["files"] = json!(files);
-                size.tell(&mut record, metadata.may_have_nested());
+                size.tell(&mut record, shape.may_have_nested);
             }
             io.emit(&record)?;
+            if io.reader_is_gone() {
+                return Ok(ControlFlow::Break(()));
+            }
         }
-        Ok(goes_on(io))
+        Ok(ControlFlow::Continue(()))
     })?;
     Ok(exit)
 }
@@ -271,13 +291,18 @@ pub(crate) fn metadata(repository: &Repository, args: &Args, io: &mut Io) -> Res
     let info = plan::info(repository, snapshot)?;
     let with_types = plan::written_before(&info, snapshot, 7);
     let chosen = plan::choose(repository, snapshot, &info, &args.indices, io)?;
-    plan::for_metadata(repository, snapshot, &chosen, args.jobs(), |some| {
-        for (_, metadata) in some {
-            let stream = metadata.data_stream(&info.data_streams);
-            let stream = stream.filter(|stream| info.data_streams.iter().any(|held| held == stream));
-            io.emit(&metadata.as_server_prints(with_types, stream))?;
+    // As a line they take a small part of the memory.
+    let take = |_, metadata: &IndexMetadata| {
+        let stream = metadata.data_stream(&info.data_streams);
+        let stream = stream.filter(|stream| info.data_streams.iter().any(|held| held == stream));
+        record_line(&metadata.as_server_prints(with_types, stream))
+    };
+    plan::for_metadata(repository, snapshot, &chosen, args.jobs(), take, |lines| {
+        for line in lines {
+            io.write(line?.as_bytes())?;
         }
-        Ok(goes_on(io))
+        io.flush()?;
+        Ok(if io.reader_is_gone() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     Ok(Exit::Ok)
 }

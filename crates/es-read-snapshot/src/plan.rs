@@ -14,7 +14,7 @@ use crate::{Args, Format, Op, fault};
 /// One index to be read.
 pub(crate) struct Index<'a> {
     pub(crate) entry: &'a IndexEntry,
-    pub(crate) metadata: IndexMetadata,
+    pub(crate) shards: u32,
     /// The type that lines name where ids carry none.
     pub(crate) doc_type: Option<String>,
     /// What has to be known to read its segments.
@@ -130,29 +130,44 @@ pub(crate) fn choose<'a>(
     Ok(chosen)
 }
 
-/// So many indices or snapshots at a time: what is said of one may take megabytes.
+/// So many indices or snapshots at a time.
 pub(crate) const AT_A_TIME: usize = 64;
 
-/// Gives `each` the metadata of some indices after the other, in their order, until it has enough; those before one that cannot
-/// be read as well.
-pub(crate) fn for_metadata<'a>(
+/// Gives `each` what `take` makes of the metadata of some indices after the other, in their order, until it has enough; of those
+/// before one that is damaged as well.
+pub(crate) fn for_metadata<'a, R: Send>(
     repository: &Repository,
     snapshot: &SnapshotEntry,
     indices: &[&'a IndexEntry],
     jobs: Jobs,
-    mut each: impl FnMut(Vec<(&'a IndexEntry, IndexMetadata)>) -> Result<ControlFlow<()>, Fault>,
+    take: impl Fn(&'a IndexEntry, &IndexMetadata) -> R + Sync,
+    mut each: impl FnMut(Vec<R>) -> Result<ControlFlow<()>, Fault>,
 ) -> Result<(), Fault> {
     for some in indices.chunks(AT_A_TIME) {
-        let read = side_by_side(jobs.most, some, |index| repository.index_metadata(snapshot, index));
-        let mut failure = None;
-        let known = some.iter().copied().zip(read).map_while(|(index, metadata)| match metadata {
-            Ok(metadata) => Some((index, metadata)),
-            Err(error) => {
-                failure = Some(fault(&error));
-                None
-            }
+        let read = side_by_side(jobs.most, some, |index| {
+            let taken = repository.with_index_metadata(snapshot, index, |metadata| take(index, &metadata));
+            taken.map_err(|error| {
+                let mut fault = fault(&error).context(format!("index {:?}", index.name));
+                if fault.exit == Exit::Failed {
+                    fault.hint.get_or_insert_with(|| leave_out(&index.name));
+                }
+                fault
+            })
         });
-        if each(known.collect())?.is_break() {
+        let mut known = Vec::new();
+        let mut failure = None;
+        for taken in read {
+            match taken {
+                Ok(taken) => known.push(taken),
+                // A store that is away is not waited for twice.
+                Err(fault) if fault.exit == Exit::TryAgain => return Err(fault),
+                Err(fault) => {
+                    failure = Some(fault);
+                    break;
+                }
+            }
+        }
+        if each(known)?.is_break() {
             return Ok(());
         }
         if let Some(failure) = failure {
@@ -160,6 +175,10 @@ pub(crate) fn for_metadata<'a>(
         }
     }
     Ok(())
+}
+
+fn leave_out(index: &str) -> String {
+    format!("leave it out: --indices '*,-{index}'")
 }
 
 /// Whether a pattern with `*` matches a name, or is `_all`.
@@ -199,21 +218,24 @@ pub(crate) fn plan<'a>(repository: &'a Repository, args: &Args, io: &mut Io) -> 
     let typed = written_before(&info, snapshot, 8);
     let chosen = choose(repository, snapshot, &info, &args.indices, io)?;
     let mut indices = Vec::new();
-    for_metadata(repository, snapshot, &chosen, args.jobs(), |some| {
-        for (entry, metadata) in some {
-            check(&metadata, args, io)?;
-            left_out(&metadata, args, io);
-            let mapping = metadata.mapping();
-            let doc_type = if typed { Some(metadata.doc_type().unwrap_or("_doc").to_owned()) } else { None };
-            let ids_repeat = match (metadata.types(), metadata.shards) {
-                _ if args.allow_duplicate_ids => IdsRepeat::Never,
-                (2.., _) => IdsRepeat::Always,
-                (_, 2..) => IdsRepeat::ByRouting,
-                _ => IdsRepeat::Never,
-            };
-            let bulk = bulk(&metadata, &info, args);
-            let group = indices.len();
-            indices.push(Index { entry, metadata, doc_type, mapping, bulk, group, ids_repeat, in_parts: false });
+    let take = |entry, metadata: &IndexMetadata| {
+        let doc_type = if typed { Some(metadata.doc_type().unwrap_or("_doc").to_owned()) } else { None };
+        let ids_repeat = match (metadata.types(), metadata.shards) {
+            _ if args.allow_duplicate_ids => IdsRepeat::Never,
+            (2.., _) => IdsRepeat::Always,
+            (_, 2..) => IdsRepeat::ByRouting,
+            _ => IdsRepeat::Never,
+        };
+        let (shards, mapping, bulk) = (metadata.shards, metadata.mapping(), bulk(metadata, &info, args));
+        let index = Index { entry, shards, doc_type, mapping, bulk, group: 0, ids_repeat, in_parts: false };
+        (index, metadata.verdict(), metadata.types())
+    };
+    for_metadata(repository, snapshot, &chosen, args.jobs(), take, |some| {
+        for (mut index, verdict, types) in some {
+            check(&index.entry.name, verdict, args, io)?;
+            left_out(&index, types, args, io);
+            index.group = indices.len();
+            indices.push(index);
         }
         if io.shows_progress() {
             let words = format!("metadata of {} of {} indices", indices.len(), chosen.len());
@@ -230,15 +252,14 @@ pub(crate) fn plan<'a>(repository: &'a Repository, args: &Args, io: &mut Io) -> 
 }
 
 /// Tells what lines of the _bulk API have no place for.
-fn left_out(metadata: &IndexMetadata, args: &Args, io: &mut Io) {
+fn left_out(index: &Index<'_>, types: usize, args: &Args, io: &mut Io) {
     if args.format != Format::Bulk {
         return;
     }
-    let name = &metadata.name;
-    if args.target_major() >= 6 && !metadata.mapping().parents.is_empty() {
+    let name = &index.entry.name;
+    if args.target_major() >= 6 && !index.mapping.parents.is_empty() {
         io.warn(&format!("index {name:?}: parents are left out: 6.x and later know them as a join field only"));
     }
-    let types = metadata.types();
     if args.target_major() >= 7 && types > 1 {
         io.warn(&format!("index {name:?}: its {types} types are left out: 7.x and later have none"));
     }
@@ -275,9 +296,8 @@ pub(crate) fn written_before(info: &SnapshotInfo, snapshot: &SnapshotEntry, majo
 }
 
 /// Refuses an index whose documents are not there as they were.
-fn check(metadata: &IndexMetadata, args: &Args, io: &mut Io) -> Result<(), Fault> {
-    let name = &metadata.name;
-    match metadata.verdict() {
+fn check(name: &str, verdict: Verdict, args: &Args, io: &mut Io) -> Result<(), Fault> {
+    match verdict {
         Verdict::Readable => Ok(()),
         Verdict::Filtered(reason) => {
             io.warn(&format!("index {name:?}: {reason}: documents come as the server shows them"));
@@ -289,23 +309,26 @@ fn check(metadata: &IndexMetadata, args: &Args, io: &mut Io) -> Result<(), Fault
         }
         Verdict::WithoutVectors(reason) => Err(Fault::failed(format!("index {name:?}: {reason}"))
             .hint("--without-vectors reads the documents without them")),
-        Verdict::Unreadable(reason) => {
-            Err(Fault::failed(format!("index {name:?}: {reason}")).hint(format!("leave it out: --indices '*,-{name}'")))
-        }
+        Verdict::Unreadable(reason) => Err(Fault::failed(format!("index {name:?}: {reason}")).hint(leave_out(name))),
+    }
+}
+
+/// Fails if a shard was asked for that an index has not.
+pub(crate) fn check_shards(args: &Args, name: &str, shards: u32) -> Result<(), Fault> {
+    match args.shards.iter().find(|number| **number >= shards) {
+        Some(number) => Err(Fault::no(format!("index {name:?} has no shard {number}: it has {shards}"))),
+        None => Ok(()),
     }
 }
 
 impl Plan<'_> {
     fn choose_shards(&mut self, args: &Args) -> Result<(), Fault> {
-        for number in &args.shards {
-            if let Some(index) = self.indices.iter().find(|index| *number >= index.metadata.shards) {
-                let (name, shards) = (&index.metadata.name, index.metadata.shards);
-                return Err(Fault::no(format!("index {name:?} has no shard {number}: it has {shards}")));
-            }
+        for index in &self.indices {
+            check_shards(args, &index.entry.name, index.shards)?;
         }
         let mut place = 0;
         for (index, chosen) in self.indices.iter().enumerate() {
-            for number in 0..chosen.metadata.shards {
+            for number in 0..chosen.shards {
                 let wanted = args.shards.is_empty() || args.shards.contains(&number);
                 let mine = match (args.shard_index, args.shard_count) {
                     (Some(own), Some(count)) => place % count == own,
@@ -316,7 +339,7 @@ impl Plan<'_> {
                     continue;
                 }
                 let shard = Shard { index, number };
-                match self.info.failure(&chosen.metadata.name, number) {
+                match self.info.failure(&chosen.entry.name, number) {
                     Some(failure) => {
                         let reason = failure.reason.as_deref().unwrap_or("no reason given");
                         let reason = reason.lines().next().unwrap_or_default().to_owned();
@@ -338,7 +361,7 @@ impl Plan<'_> {
         for (target, group) in groups {
             let own = self.shards.iter().chain(self.missing.iter().map(|(shard, _)| shard));
             let chosen = own.filter(|shard| group.contains(&shard.index)).count();
-            let all: usize = group.iter().map(|place| self.indices[*place].metadata.shards as usize).sum();
+            let all: usize = group.iter().map(|place| self.indices[*place].shards as usize).sum();
             let in_parts = chosen > 0 && chosen < all;
             let (first, several) = (group[0], group.len() > 1);
             if in_parts && several {
@@ -365,7 +388,7 @@ impl Plan<'_> {
 
     /// `index[shard]`, as servers write it.
     pub(crate) fn name(&self, shard: Shard) -> String {
-        format!("{}[{}]", self.indices[shard.index].metadata.name, shard.number)
+        format!("{}[{}]", self.indices[shard.index].entry.name, shard.number)
     }
 }
 

@@ -341,6 +341,8 @@ impl Work<'_> {
         };
         let read = match open.segment.read_part(part, room, |chunk, document| printer.document(chunk, &document)) {
             Err(Failure::Stopped) => return Ok(()),
+            // No server took it, or the file is damaged: of a large one the checksum is known at its end only.
+            Err(Failure::Document(fault)) => return open.segment.check().map_err(lucene).and(Err(fault)),
             read => read?,
         };
         printer.flush();
@@ -378,6 +380,8 @@ enum Failure {
     /// Nobody reads any more, or another job has failed and says why.
     Stopped,
     Lucene(es_lucene::Error),
+    /// A document that cannot become a line.
+    Document(Fault),
     Fault(Fault),
 }
 
@@ -398,7 +402,7 @@ impl From<Failure> for Fault {
         match failure {
             Failure::Stopped => Self::failed("stopped"),
             Failure::Lucene(error) => lucene(error),
-            Failure::Fault(fault) => fault,
+            Failure::Document(fault) | Failure::Fault(fault) => fault,
         }
     }
 }
@@ -439,7 +443,7 @@ impl Printer<'_, '_> {
         }
         let Some(source) = document.source else {
             let id = document.id;
-            return Err(Fault::failed(format!("document {id:?} has no _source")).into());
+            return Err(Failure::Document(Fault::failed(format!("document {id:?} has no _source"))));
         };
         // Copied, it would take its memory twice.
         let large = if source.len() > BATCH && self.work.fields.is_none() { one_line::json_text(source) } else { None };
@@ -464,7 +468,7 @@ impl Printer<'_, '_> {
         }
         let at = self.lines.len();
         if large.is_none() {
-            self.source(chunk, document.id, source)?;
+            self.source(chunk, document.id, source).map_err(Failure::Document)?;
         }
         let end: &[u8] = if self.work.format == Format::Jsonl { b"}\n" } else { b"\n" };
         self.totals.bytes += (self.lines.len() - begin + end.len()) as u64;
@@ -478,7 +482,7 @@ impl Printer<'_, '_> {
                 })
             };
             if self.work.with_digest { self.totals.digest.add(document, look) } else { look(&mut |_| ()) }
-                .map_err(|refusal| refused(document.id, refusal))?;
+                .map_err(|refusal| Failure::Document(refused(document.id, refusal)))?;
             self.totals.bytes += length as u64;
             self.print(lock(&self.work.io), |io| {
                 let mut written = Ok(());
@@ -572,7 +576,7 @@ impl Printer<'_, '_> {
             let (begin, index) = match (self.work.format, &self.index.bulk) {
                 (Format::Bulk, (Op::Create, index)) => (r#"{"create":{"#, index),
                 (Format::Bulk, (Op::Index, index)) => (r#"{"index":{"#, index),
-                _ => ("{", &self.index.metadata.name),
+                _ => ("{", &self.index.entry.name),
             };
             self.head.extend_from_slice(begin.as_bytes());
             self.head.extend_from_slice(b"\"_index\":");

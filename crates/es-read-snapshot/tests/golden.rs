@@ -105,6 +105,10 @@ fn what_is_not_there_is_the_answer_no() {
         (&["--snapshot", "three"][..], "snapshot \"three\" is not in the repository"),
         (&["--snapshot", "two", "--indices", "docs,nope*"], "no index \"nope*\" in snapshot \"two\""),
         (&["--snapshot", "two", "--indices", "docs", "--shards", "7"], "index \"docs\" has no shard 7: it has 2"),
+        (
+            &["--snapshot", "two", "--indices", "docs", "--shards", "0,7", "--list", "shards"],
+            "index \"docs\" has no shard 7: it has 2",
+        ),
     ] {
         let output = tool(&root, arguments);
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""), "{arguments:?}");
@@ -266,7 +270,6 @@ fn what_would_not_be_heard_is_wrong_usage() {
         &["--metadata", "--without-vectors"],
         &["--list", "snapshots", "--allow-duplicate-ids"],
         &["--metadata", "--allow-duplicate-ids"],
-        &["--metadata", "--jobs", "2"],
         &["--endpoint", "http://127.0.0.1:1"],
         &["--region", "eu-central-1"],
         &["--path-style"],

@@ -276,13 +276,39 @@ fn a_damaged_snapshot_hides_no_other_from_the_list() {
     let output = repository.run(&["--list", "snapshots"]);
     assert_eq!((output.status.code(), names(&output)), (Some(3), names(&whole)));
     for said in [
-        format!("es-read-snapshot: snapshot \"one\": {shard}: no such blob in the repository\n"),
+        format!("es-read-snapshot: snapshot \"one\": large[0]: {shard}: no such blob in the repository\n"),
         format!("es-read-snapshot: snapshot \"two\": {own}: too short for a metadata blob\n"),
     ] {
         assert!(text(&output.stderr).contains(&said), "{}", text(&output.stderr));
     }
     let without = repository.run(&["--list", "snapshots", "--snapshot", "one", "--without-sizes"]);
     assert_eq!((without.status.code(), names(&without)), (Some(0), vec!["one".to_owned()]));
+}
+
+#[test]
+fn metadata_that_are_gone_name_their_index_after_those_before_it() {
+    let repository = Spoilt::of("elasticsearch-7.10.2");
+    let two = |more: &[&'static str]| repository.run(&[&["--snapshot", "two", "--jobs", "2"], more].concat());
+    let asked = [&["--list", "indices"][..], &["--list", "shards"], &["--metadata"]];
+    let whole = asked.map(|arguments| two(arguments).stdout);
+    let listed: Vec<Value> = text(&whole[0]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = listed.last().unwrap();
+    let (name, id) = (last["index"].as_str().unwrap(), last["id"].as_str().unwrap());
+    for entry in fs::read_dir(repository.path(&format!("indices/{id}"))).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let said = [format!("index {name:?}: indices/{id}/meta-"), format!("hint: leave it out: --indices '*,-{name}'")];
+    for (arguments, whole) in asked.into_iter().zip(&whole) {
+        let output = two(arguments);
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}");
+        let before = text(&output.stdout);
+        assert!(!before.is_empty() && text(whole).starts_with(before) && before.len() < whole.len(), "{before}");
+        assert!(said.iter().all(|said| text(&output.stderr).contains(said)), "{}", text(&output.stderr));
+    }
+    repository.refuses(&["--snapshot", "two"], 3, &said[0]);
 }
 
 #[test]

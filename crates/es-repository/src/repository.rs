@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
 
@@ -38,6 +38,8 @@ pub struct Options {
 pub struct Repository {
     blobs: Arc<Blobs>,
     data: RepositoryData,
+    /// Held while metadata of an index are in memory.
+    parsing: Mutex<()>,
 }
 
 impl Repository {
@@ -53,7 +55,7 @@ impl Repository {
             None => newest_generation(&blobs)?,
         };
         let data = read_data(&blobs, generation)?;
-        Ok(Self { blobs, data })
+        Ok(Self { blobs, data, parsing: Mutex::new(()) })
     }
 
     /// What the repository holds.
@@ -118,17 +120,30 @@ impl Repository {
 
     /// Settings, mappings and aliases of an index in a snapshot.
     pub fn index_metadata(&self, snapshot: &SnapshotEntry, index: &IndexEntry) -> Result<IndexMetadata> {
+        self.with_index_metadata(snapshot, index, |metadata| metadata)
+    }
+
+    /// What `take` makes of them. Where several threads ask, one at a time has them in memory: they are many times larger than the
+    /// blob.
+    pub fn with_index_metadata<R>(
+        &self,
+        snapshot: &SnapshotEntry,
+        index: &IndexEntry,
+        take: impl FnOnce(IndexMetadata) -> R,
+    ) -> Result<R> {
         let (name, identifier) = self.data.metadata_blob(snapshot, index)?;
         check_name(name)?;
         check_name(&index.id)?;
         let blob = format!("indices/{}/meta-{name}.dat", index.id);
-        let content = unframe(&blob, &self.blobs.get(&blob)?, "index-metadata")?;
+        let framed = self.blobs.get(&blob)?;
+        let _alone = self.parsing.lock().unwrap_or_else(PoisonError::into_inner);
+        let content = unframe(&blob, &framed, "index-metadata")?;
         let metadata = IndexMetadata::parse(&blob, &content, &index.name)?;
         if identifier.is_some_and(|identifier| !metadata.is_known_by(identifier)) {
             let list = self.data.generation;
             return Err(Error::corrupt(&blob, format!("is of index {:?}, not as index-{list} says", index.name)));
         }
-        Ok(metadata)
+        Ok(take(metadata))
     }
 
     /// The files of a shard.

@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests may panic as tests do
 
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const KEY: &str = "AKIDEXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -446,10 +446,7 @@ fn a_full_disk_and_an_output_that_takes_nothing_are_failures() {
 
 #[test]
 fn an_output_that_never_waits_is_waited_for() {
-    // It has room for a small part of what is written at once.
-    let (ours, theirs) = std::io::pipe().unwrap();
-    rustix::pipe::fcntl_setpipe_size(&theirs, 4096).unwrap();
-    rustix::io::ioctl_fionbio(&theirs, true).unwrap();
+    let (ours, theirs) = small_pipe_that_never_waits();
     let mut child = tool().stdin(Stdio::piped()).stdout(theirs).stderr(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let fed = thread::spawn(move || {
@@ -467,6 +464,31 @@ fn an_output_that_never_waits_is_waited_for() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), lines), (Some(0), 5000), "{}", String::from_utf8_lossy(&output.stderr));
     fed.join().unwrap();
+}
+
+/// It has room for a small part of what is written at once.
+fn small_pipe_that_never_waits() -> (PipeReader, PipeWriter) {
+    let (ours, theirs) = std::io::pipe().unwrap();
+    rustix::pipe::fcntl_setpipe_size(&theirs, 4096).unwrap();
+    rustix::io::ioctl_fionbio(&theirs, true).unwrap();
+    (ours, theirs)
+}
+
+#[test]
+fn a_message_is_not_lost_where_standard_error_never_waits() {
+    let (mut ours, mut theirs) = small_pipe_that_never_waits();
+    while theirs.write(&[b'.'; 512]).is_ok() {}
+    let mut child = tool().arg("h/x").stderr(theirs).spawn().unwrap();
+    // It waits for room, or it has gone without a word.
+    let stat = format!("/proc/{}/stat", child.id());
+    let began = Instant::now();
+    while !std::fs::read_to_string(&stat).unwrap().contains(") S ") && child.try_wait().unwrap().is_none() {
+        assert!(began.elapsed() < Duration::from_secs(60), "neither");
+    }
+    let mut said = String::new();
+    ours.read_to_string(&mut said).unwrap();
+    assert!(said.contains("es-sign-request: the URL: it has no scheme"), "{said}");
+    assert_eq!(child.wait().unwrap().code(), Some(2));
 }
 
 #[test]
