@@ -85,13 +85,17 @@ fn describe(
     }
     let indices = repository.indices(snapshot, info).map_err(|error| fault(&error))?;
     let (mut sum, mut nested) = (Size::default(), false);
-    plan::for_metadata(repository, snapshot, &indices, args.jobs(), Shape::of, |some| {
+    let told = plan::for_metadata(repository, snapshot, &indices, args.jobs(), Shape::of, |some| {
         nested |= some.iter().any(|shape| shape.may_have_nested);
         // Bytes of stored fields would take requests for each segment, too.
         for size in sizes(repository, args, snapshot, info, &some, false) {
             sum.add(&size?);
         }
         Ok(ControlFlow::Continue(()))
+    });
+    told.map_err(|fault| match fault.exit {
+        Exit::Failed => fault.hint("--without-sizes asks for no index"),
+        _ => fault,
     })?;
     sum.tell(record, nested);
     Ok(())
