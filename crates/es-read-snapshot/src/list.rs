@@ -8,7 +8,7 @@ use es_lucene::{Mapping, Segment, SegmentInfos};
 use es_repository::{ErrorKind, IndexEntry, IndexMetadata, Repository, ShardFiles, SnapshotEntry, SnapshotInfo};
 use serde_json::{Value, json};
 
-use crate::side_by_side::side_by_side;
+use crate::side_by_side::{AT_A_TIME, side_by_side};
 use crate::{Args, List, fault, plan};
 
 /// Prints the records.
@@ -26,7 +26,7 @@ fn snapshots(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
         None => repository.data().snapshots.iter().collect(),
     };
     let mut exit = Exit::Ok;
-    for some in chosen.chunks(plan::AT_A_TIME) {
+    for some in chosen.chunks(AT_A_TIME) {
         let infos = side_by_side(args.jobs().most, some, |snapshot| {
             let described = !matches!(snapshot.state, Some("IN_PROGRESS" | "INCOMPATIBLE"));
             Ok::<_, Infallible>(described.then(|| repository.snapshot_info(snapshot)))
@@ -101,6 +101,16 @@ fn describe(
     Ok(())
 }
 
+/// A snapshot, what it says of itself, and those of its indices that were asked for.
+type Chosen<'a> = (&'a SnapshotEntry, SnapshotInfo, Vec<&'a IndexEntry>);
+
+fn chosen<'a>(repository: &'a Repository, args: &Args, io: &mut Io) -> Result<Chosen<'a>, Fault> {
+    let snapshot = plan::snapshot(repository, args)?;
+    let info = plan::info(repository, snapshot)?;
+    let indices = plan::choose(repository, snapshot, &info, &args.indices, io)?;
+    Ok((snapshot, info, indices))
+}
+
 /// What of an index has to be known to tell its sizes.
 struct Shape<'a> {
     index: &'a IndexEntry,
@@ -119,9 +129,7 @@ impl<'a> Shape<'a> {
 }
 
 fn indices(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fault> {
-    let snapshot = plan::snapshot(repository, args)?;
-    let info = plan::info(repository, snapshot)?;
-    let chosen = plan::choose(repository, snapshot, &info, &args.indices, io)?;
+    let (snapshot, info, chosen) = chosen(repository, args, io)?;
     let described = |metadata: &IndexMetadata, id: &str| {
         let failed = info.failures.iter().filter(|failure| failure.index == metadata.name).count();
         json!({
@@ -243,10 +251,8 @@ fn readable(verdict: &es_repository::Verdict) -> Value {
 }
 
 fn shards(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fault> {
-    let snapshot = plan::snapshot(repository, args)?;
-    let info = plan::info(repository, snapshot)?;
+    let (snapshot, info, chosen) = chosen(repository, args, io)?;
     let mut exit = Exit::Ok;
-    let chosen = plan::choose(repository, snapshot, &info, &args.indices, io)?;
     plan::for_metadata(repository, snapshot, &chosen, args.jobs(), Shape::of, |some| {
         for shape in &some {
             plan::check_shards(args, &shape.index.name, shape.shards)?;
@@ -291,10 +297,8 @@ fn shards(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fau
 
 /// Prints settings, mappings and aliases, an index a line.
 pub(crate) fn metadata(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fault> {
-    let snapshot = plan::snapshot(repository, args)?;
-    let info = plan::info(repository, snapshot)?;
+    let (snapshot, info, chosen) = chosen(repository, args, io)?;
     let with_types = plan::written_before(&info, snapshot, 7);
-    let chosen = plan::choose(repository, snapshot, &info, &args.indices, io)?;
     // As a line they take a small part of the memory.
     let take = |_, metadata: &IndexMetadata| {
         let stream = metadata.data_stream(&info.data_streams);

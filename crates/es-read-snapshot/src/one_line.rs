@@ -75,7 +75,7 @@ impl Lines {
             line.extend_from_slice(source);
             return Ok(());
         }
-        append(source, line)
+        append_other(source, line)
     }
 
     fn is_a_line(&mut self, chunk: Chunk<'_>, source: &[u8]) -> bool {
@@ -155,6 +155,11 @@ pub fn append(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
         line.extend_from_slice(source);
         return Ok(());
     }
+    append_other(source, line)
+}
+
+/// Appends a document that is no line as it is.
+fn append_other(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
     if let Some(encoding) = Encoding::of(source) {
         let text = encoding.decode(source)?;
         // What is left of a byte order mark and NULs is no document in any encoding.

@@ -8,7 +8,7 @@ use es_lucene::Mapping;
 use es_repository::{IndexEntry, IndexMetadata, OPENSEARCH, Repository, SnapshotEntry, SnapshotInfo, Verdict};
 
 use crate::jobs::Jobs;
-use crate::side_by_side::side_by_side;
+use crate::side_by_side::{AT_A_TIME, side_by_side};
 use crate::{Args, Format, Op, fault};
 
 /// One index to be read.
@@ -129,9 +129,6 @@ pub(crate) fn choose<'a>(
     }
     Ok(chosen)
 }
-
-/// So many indices or snapshots at a time.
-pub(crate) const AT_A_TIME: usize = 64;
 
 /// Gives `each` what `take` makes of the metadata of some indices after the other, in their order, until it has enough; of those
 /// before one that is damaged as well.

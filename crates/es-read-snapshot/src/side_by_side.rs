@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+/// What comes of so many indices or snapshots is kept at a time.
+pub(crate) const AT_A_TIME: usize = 64;
+
 /// Does the same to all items, so many at a time. What comes back is in their order, and ends after one that failed.
 pub(crate) fn side_by_side<T: Sync, R: Send, E: Send>(
     jobs: usize,
