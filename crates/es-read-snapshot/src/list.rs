@@ -86,9 +86,10 @@ fn describe(
     let indices = repository.indices(snapshot, info).map_err(|error| fault(&error))?;
     let (mut sum, mut nested) = (Size::default(), false);
     let told = plan::for_metadata(repository, snapshot, &indices, args.jobs(), Shape::of, |some| {
+        let some = some.into_iter().collect::<Result<Vec<_>, _>>()?;
         nested |= some.iter().any(|shape| shape.may_have_nested);
         // Bytes of stored fields would take requests for each segment, too.
-        for size in sizes(repository, args, snapshot, info, &some, false) {
+        for size in sizes(repository, args, snapshot, info, &some.iter().collect::<Vec<_>>(), false)? {
             sum.add(&size?);
         }
         Ok(ControlFlow::Continue(()))
@@ -144,18 +145,32 @@ fn indices(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fa
         })
     };
     let take = |index, metadata: &_| (Shape::of(index, metadata), described(metadata, &index.id));
+    let mut exit = Exit::Ok;
+    let mut names = chosen.iter();
     plan::for_metadata(repository, snapshot, &chosen, args.jobs(), take, |some| {
-        let (shapes, records): (Vec<_>, Vec<_>) = some.into_iter().unzip();
-        let sized: &[_] = if args.without_sizes { &[] } else { &shapes };
-        let mut sizes = sizes(repository, args, snapshot, &info, sized, true).into_iter();
-        for (shape, mut record) in shapes.iter().zip(records) {
-            if !args.without_sizes {
-                let mut sum = Size { stored_bytes: Some(0), ..Size::default() };
-                for size in sizes.by_ref().take(shape.shards as usize) {
-                    sum.add(&size?);
+        let shapes: Vec<_> = some.iter().flatten().filter(|_| !args.without_sizes).map(|(shape, _)| shape).collect();
+        let mut sizes = sizes(repository, args, snapshot, &info, &shapes, true)?.into_iter();
+        for (taken, index) in some.into_iter().zip(names.by_ref()) {
+            let record = match taken {
+                Ok((shape, mut record)) => {
+                    match sizes.next() {
+                        None => {}
+                        Some(Ok(size)) => size.tell(&mut record, shape.may_have_nested),
+                        Some(Err(fault)) => exit = exit.worst(io.report(&fault)),
+                    }
+                    record
                 }
-                sum.tell(&mut record, shape.may_have_nested);
-            }
+                Err(fault) => {
+                    exit = exit.worst(io.report(&fault));
+                    json!({
+                        "type": "index-in-snapshot",
+                        "snapshot": snapshot.name,
+                        "index": index.name,
+                        "id": index.id,
+                        "readable": { "no": fault.message },
+                    })
+                }
+            };
             io.emit(&record)?;
             if io.reader_is_gone() {
                 return Ok(ControlFlow::Break(()));
@@ -163,32 +178,46 @@ fn indices(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fa
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(Exit::Ok)
+    Ok(exit)
 }
 
-/// Of all shards of indices, one after the other; of those that are not in the snapshot there is nothing.
+/// Of indices, in their order; of shards that are not in the snapshot there is nothing.
 fn sizes(
     repository: &Repository,
     args: &Args,
     snapshot: &SnapshotEntry,
     info: &SnapshotInfo,
-    shapes: &[Shape<'_>],
+    shapes: &[&Shape<'_>],
     with_stored: bool,
-) -> Vec<Result<Size, Fault>> {
+) -> Result<Vec<Result<Size, Fault>>, Fault> {
     let nothing = |elsewhere| Size { stored_bytes: with_stored.then_some(0), elsewhere, ..Size::default() };
-    let shards: Vec<_> = shapes.iter().flat_map(Shape::shards).collect();
-    side_by_side(args.jobs().most, &shards, |(shape, number)| {
+    let shards: Vec<_> = shapes.iter().flat_map(|shape| shape.shards()).collect();
+    let mut sizes = side_by_side(args.jobs().most, &shards, |(shape, number)| {
         let index = shape.index;
         if info.is_shallow() || info.failure(&index.name, *number).is_some() {
-            return Ok(nothing(info.is_shallow()));
+            return Ok(Ok(nothing(info.is_shallow())));
         }
         let size = match repository.shard(snapshot, index, *number) {
             Ok(files) => Size::of(&files, with_stored),
             Err(error) if error.kind() == ErrorKind::Unsupported => Ok(nothing(true)),
             Err(error) => Err(fault(&error)),
         };
-        size.map_err(|fault| fault.context(format!("{}[{number}]", index.name)))
+        plan::damage_apart(size.map_err(|fault| fault.context(format!("{}[{number}]", index.name))))
     })
+    .into_iter();
+    let of_one = |shape: &&Shape<'_>| {
+        let mut sum = Ok(nothing(false));
+        for size in sizes.by_ref().take(shape.shards as usize) {
+            match (&mut sum, size?) {
+                (Ok(sum), Ok(size)) => sum.add(&size),
+                // The first of its shards that is damaged.
+                (Ok(_), Err(damage)) => sum = Err(damage),
+                (Err(_), _) => {}
+            }
+        }
+        Ok(sum)
+    };
+    shapes.iter().map(of_one).collect()
 }
 
 /// How much there is in shards, without reading documents.
@@ -254,18 +283,26 @@ fn shards(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fau
     let (snapshot, info, chosen) = chosen(repository, args, io)?;
     let mut exit = Exit::Ok;
     plan::for_metadata(repository, snapshot, &chosen, args.jobs(), Shape::of, |some| {
-        for shape in &some {
+        let mut shapes = Vec::new();
+        for shape in some {
+            match shape {
+                Ok(shape) => shapes.push(shape),
+                Err(fault) => exit = exit.worst(io.report(&fault)),
+            }
+        }
+        for shape in &shapes {
             plan::check_shards(args, &shape.index.name, shape.shards)?;
         }
         let is_wanted = |number| args.shards.is_empty() || args.shards.contains(&number);
-        let shards = some.iter().flat_map(Shape::shards);
+        let shards = shapes.iter().flat_map(Shape::shards);
         let wanted: Vec<_> = shards.filter(|(_, number)| is_wanted(*number)).collect();
         let sizes = side_by_side(args.jobs().most, &wanted, |(shape, number)| {
             if info.failure(&shape.index.name, *number).is_some() {
-                return Ok(None);
+                return Ok(Ok(None));
             }
-            let files = repository.shard(snapshot, shape.index, *number).map_err(|error| fault(&error))?;
-            Ok(Some((files.count(), Size::of(&files, true)?)))
+            let files = repository.shard(snapshot, shape.index, *number).map_err(|error| fault(&error));
+            let size = files.and_then(|files| Ok(Some((files.count(), Size::of(&files, true)?))));
+            plan::damage_apart(size.map_err(|fault| fault.context(format!("{}[{number}]", shape.index.name))))
         });
         for ((shape, number), size) in wanted.iter().zip(sizes) {
             let index = shape.index;
@@ -277,13 +314,16 @@ fn shards(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fau
             });
             if let Some(failure) = info.failure(&index.name, *number) {
                 record["failure"] = json!(failure.reason);
-                exit = Exit::No;
+                exit = exit.worst(Exit::No);
             }
-            let size = size.map_err(|fault: Fault| fault.context(format!("{}[{number}]", index.name)))?;
-            if let Some((files, size)) = size {
-                record["segments"] = json!(size.segments);
-                record["files"] = json!(files);
-                size.tell(&mut record, shape.may_have_nested);
+            match size? {
+                Ok(Some((files, size))) => {
+                    record["segments"] = json!(size.segments);
+                    record["files"] = json!(files);
+                    size.tell(&mut record, shape.may_have_nested);
+                }
+                Ok(None) => {}
+                Err(fault) => exit = exit.worst(io.report(&fault)),
             }
             io.emit(&record)?;
             if io.reader_is_gone() {
@@ -305,12 +345,16 @@ pub(crate) fn metadata(repository: &Repository, args: &Args, io: &mut Io) -> Res
         let stream = stream.filter(|stream| info.data_streams.iter().any(|held| held == stream));
         record_line(&metadata.as_server_prints(with_types, stream))
     };
+    let mut exit = Exit::Ok;
     plan::for_metadata(repository, snapshot, &chosen, args.jobs(), take, |lines| {
         for line in lines {
-            io.write(line?.as_bytes())?;
+            match line {
+                Ok(line) => io.write(line?.as_bytes())?,
+                Err(fault) => exit = exit.worst(io.report(&fault)),
+            }
         }
         io.flush()?;
         Ok(if io.reader_is_gone() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
-    Ok(Exit::Ok)
+    Ok(exit)
 }

@@ -130,26 +130,27 @@ pub(crate) fn choose<'a>(
     Ok(chosen)
 }
 
-/// Gives `each` what `take` makes of the metadata of some indices after the other, in their order, until it has enough; of those
-/// before one that is damaged as well.
+/// Gives `each` what `take` makes of the metadata of some indices after the other, in their order, until it has enough. What is
+/// damaged hides no other index; any other failure ends it, after those before it.
 pub(crate) fn for_metadata<'a, R: Send>(
     repository: &Repository,
     snapshot: &SnapshotEntry,
     indices: &[&'a IndexEntry],
     jobs: Jobs,
     take: impl Fn(&'a IndexEntry, &IndexMetadata) -> R + Sync,
-    mut each: impl FnMut(Vec<R>) -> Result<ControlFlow<()>, Fault>,
+    mut each: impl FnMut(Vec<Result<R, Fault>>) -> Result<ControlFlow<()>, Fault>,
 ) -> Result<(), Fault> {
     for some in indices.chunks(AT_A_TIME) {
         let read = side_by_side(jobs.most, some, |index| {
             let taken = repository.with_index_metadata(snapshot, index, |metadata| take(index, &metadata));
-            taken.map_err(|error| {
+            let taken = taken.map_err(|error| {
                 let mut fault = fault(&error).context(format!("index {:?}", index.name));
                 if fault.exit == Exit::Failed {
                     fault.hint.get_or_insert_with(|| leave_out(&index.name));
                 }
                 fault
-            })
+            });
+            damage_apart(taken)
         });
         let mut known = Vec::new();
         let mut failure = None;
@@ -172,6 +173,14 @@ pub(crate) fn for_metadata<'a, R: Send>(
         }
     }
     Ok(())
+}
+
+/// Damage is of one thing, whatever comes of others; any other failure is of all.
+pub(crate) fn damage_apart<R>(result: Result<R, Fault>) -> Result<Result<R, Fault>, Fault> {
+    match result {
+        Err(fault) if fault.exit != Exit::Failed => Err(fault),
+        apart => Ok(apart),
+    }
 }
 
 fn leave_out(index: &str) -> String {
@@ -228,7 +237,8 @@ pub(crate) fn plan<'a>(repository: &'a Repository, args: &Args, io: &mut Io) -> 
         (index, metadata.verdict(), metadata.types())
     };
     for_metadata(repository, snapshot, &chosen, args.jobs(), take, |some| {
-        for (mut index, verdict, types) in some {
+        for planned in some {
+            let (mut index, verdict, types) = planned?;
             check(&index.entry.name, verdict, args, io)?;
             left_out(&index, types, args, io);
             index.group = indices.len();

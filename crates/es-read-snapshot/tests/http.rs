@@ -552,3 +552,33 @@ fn a_store_that_is_away_for_a_while_is_waited_for_once_it_has_answered() {
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(asked.load(Ordering::Relaxed) > 20);
 }
+
+#[test]
+fn an_answer_that_stalls_is_told_while_it_is_waited_for_and_asked_for_from_there_on() {
+    let arguments = ["--snapshot", "two", "--jobs", "1"];
+    let of = golden("elasticsearch-5.5.2");
+    let files = read(&format!("file://{}", of.canonicalize().unwrap().display()), &arguments);
+    let ranges = Arc::new(AtomicUsize::new(0));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let mut open = vec![];
+        for connection in listener.incoming() {
+            let connection = connection.unwrap();
+            open.push(connection.try_clone().unwrap());
+            // One range of all is sent to its middle, and its connection stays open.
+            let ends = |from: usize, to: usize| {
+                let is_third = ranges.fetch_add(1, Ordering::Relaxed) == 2;
+                (to, if is_third { from + (to - from).div_ceil(2) } else { to })
+            };
+            answer(&of, connection, ETAG, ends, |_| true).unwrap_or(());
+        }
+    });
+    let over_http = read(&url, &arguments);
+    let said = String::from_utf8_lossy(&over_http.stderr);
+    assert_eq!(over_http.status.code(), Some(0), "{said}");
+    assert_eq!(sorted(&over_http.stdout), sorted(&files.stdout));
+    let begins = said.starts_with(&format!("es-read-snapshot: warning: GET {url}/indices/"));
+    let ends = said.ends_with(" s; it is asked again\n") && said.contains(": no answer in time, after ");
+    assert!(begins && ends && said.lines().count() == 1, "{said}");
+}

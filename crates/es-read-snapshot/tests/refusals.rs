@@ -286,14 +286,14 @@ fn a_damaged_snapshot_hides_no_other_from_the_list() {
 }
 
 #[test]
-fn metadata_that_are_gone_name_their_index_after_those_before_it() {
+fn metadata_that_are_gone_name_their_index_and_hide_no_other() {
     let repository = Spoilt::of("elasticsearch-7.10.2");
     let two = |more: &[&'static str]| repository.run(&[&["--snapshot", "two", "--jobs", "2"], more].concat());
     let asked = [&["--list", "indices"][..], &["--list", "shards"], &["--metadata"]];
     let whole = asked.map(|arguments| two(arguments).stdout);
     let listed: Vec<Value> = text(&whole[0]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let last = listed.last().unwrap();
-    let (name, id) = (last["index"].as_str().unwrap(), last["id"].as_str().unwrap());
+    let gone = &listed[listed.len() / 2];
+    let (name, id) = (gone["index"].as_str().unwrap(), gone["id"].as_str().unwrap());
     for entry in fs::read_dir(repository.path(&format!("indices/{id}"))).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() {
@@ -301,14 +301,43 @@ fn metadata_that_are_gone_name_their_index_after_those_before_it() {
         }
     }
     let said = [format!("index {name:?}: indices/{id}/meta-"), format!("hint: leave it out: --indices '*,-{name}'")];
+    let is_of_it =
+        |line: &&str| [format!("\"index\":\"{name}\""), format!("{{\"{name}\":")].iter().any(|of| line.contains(of));
     for (arguments, whole) in asked.into_iter().zip(&whole) {
         let output = two(arguments);
         assert_eq!(output.status.code(), Some(3), "{arguments:?}");
-        let before = text(&output.stdout);
-        assert!(!before.is_empty() && text(whole).starts_with(before) && before.len() < whole.len(), "{before}");
+        let (of_it, others): (Vec<_>, Vec<_>) = text(&output.stdout).lines().partition(is_of_it);
+        let (was_of_it, were_others): (Vec<_>, Vec<_>) = text(whole).lines().partition(is_of_it);
+        assert!(!was_of_it.is_empty() && others == were_others && !others.is_empty(), "{arguments:?}: {others:?}");
         assert!(said.iter().all(|said| text(&output.stderr).contains(said)), "{}", text(&output.stderr));
+        // A list of indices has it, with what else there is to know of it.
+        let of_it: Vec<Value> = of_it.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        match &of_it[..] {
+            [record] if arguments == ["--list", "indices"] => {
+                assert_eq!(record["id"], gone["id"]);
+                assert!(record["readable"]["no"].as_str().unwrap().starts_with(&said[0]), "{record}");
+            }
+            records => assert!(records.is_empty(), "{arguments:?}: {records:?}"),
+        }
     }
     repository.refuses(&["--snapshot", "two"], 3, &said[0]);
+}
+
+#[test]
+fn a_shard_that_is_damaged_hides_no_other_in_a_list() {
+    let repository = Spoilt::of("elasticsearch-7.10.2");
+    let shard = format!("{}/0/snap-{}.dat", repository.directory("large"), repository.uuid("one"));
+    let listed = |what: &'static str| repository.run(&["--snapshot", "one", "--list", what]);
+    let whole = ["indices", "shards"].map(|what| listed(what).stdout);
+    fs::write(repository.path(&shard), "cut").unwrap();
+    for (what, whole) in ["indices", "shards"].into_iter().zip(&whole) {
+        let output = listed(what);
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(3) && said.contains(&format!("large[0]: {shard}: ")), "{said}");
+        let same = text(&output.stdout).lines().zip(text(whole).lines()).filter(|(line, was)| line == was).count();
+        let lines = text(whole).lines().count();
+        assert_eq!((text(&output.stdout).lines().count(), same), (lines, lines - 1), "{what}");
+    }
 }
 
 #[test]
@@ -432,11 +461,9 @@ fn ask_without(server: &str, is_spoilt: fn(&str) -> bool, spoil: impl Fn(&Path))
             // What is there and damaged is named as Lucene does, beside its shard.
             let by_shard = file.exists() && said.contains("]: _");
             assert!(said.contains(name) || by_shard, "{server} {name} {arguments:?}: {said}");
-            // A snapshot in a list may have lost what is not known of it any more; of a damaged file no line comes.
-            assert!(
-                place == 0 || lines.iter().all(|line| whole[place].contains(line)),
-                "{server} {name} {arguments:?}"
-            );
+            // What is listed may have lost what is not known of it any more; of a damaged file no other line comes.
+            let is_list = arguments.contains(&"--list");
+            assert!(is_list || lines.iter().all(|line| whole[place].contains(line)), "{server} {name} {arguments:?}");
         }
         fs::write(&file, good).unwrap();
     }

@@ -18,7 +18,7 @@ use object_store::{ClientOptions, HeaderMap};
 use ureq::http::{Response, header};
 use ureq::tls::{RootCerts, TlsConfig};
 
-use crate::object::RequestListener;
+use crate::health::Health;
 use crate::secrets::without_secrets;
 
 /// How long a connection may take to be made.
@@ -45,12 +45,12 @@ pub(crate) const BUCKET_REGION: &str = "the bucket is in region ";
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
     trusted: RootCerts,
-    listener: Option<RequestListener>,
+    health: Arc<Health>,
 }
 
 impl Connector {
     /// Trusts the certificates of a bundle (PEM), or whom the system trusts.
-    pub(crate) fn new(bundle: Option<&[u8]>, listener: Option<RequestListener>) -> Result<Self, String> {
+    pub(crate) fn new(bundle: Option<&[u8]>, health: Arc<Health>) -> Result<Self, String> {
         es_http::check_proxy()?;
         let trusted = match bundle {
             None => RootCerts::PlatformVerifier,
@@ -59,7 +59,7 @@ impl Connector {
                 certificates.map_err(|why| format!("certificates to trust: {why}"))?.into()
             }
         };
-        Ok(Self { trusted, listener })
+        Ok(Self { trusted, health })
     }
 }
 
@@ -80,7 +80,7 @@ impl HttpConnector for Connector {
             .build()
             .new_agent();
         let headers = options.get_default_headers().cloned().unwrap_or_default();
-        Ok(HttpClient::new(Service { agent, headers, listener: self.listener.clone() }))
+        Ok(HttpClient::new(Service { agent, headers, health: Arc::clone(&self.health) }))
     }
 }
 
@@ -96,7 +96,7 @@ struct Service {
     agent: ureq::Agent,
     /// Of every request.
     headers: HeaderMap,
-    listener: Option<RequestListener>,
+    health: Arc<Health>,
 }
 
 #[async_trait]
@@ -109,20 +109,24 @@ impl HttpService for Service {
         // Requests in pieces are uploads.
         let body = body.as_bytes().cloned().ok_or_else(|| refused("a request in pieces"))?;
         let request = ureq::http::Request::from_parts(head, body);
-        let (what, began) = (self.listener.is_some().then(|| described(&request)), Instant::now());
+        let (what, began) = (described(&request), Instant::now());
         let sent = if request.body().is_empty() && request.method().is_safe() {
             self.agent.run(request.map(|_| ()))
         } else {
             self.agent.run(request.map(|body| body.to_vec()))
         };
-        if let (Some(RequestListener(listener)), Some(what)) = (&self.listener, what) {
-            let took = began.elapsed().as_millis();
-            match &sent {
-                Ok(answer) => listener(&format!("{what}: {}, {took} ms", answer.status())),
-                Err(error) => listener(&format!("{what}: {error}, {took} ms")),
+        let took = began.elapsed();
+        let (head, body) = match sent {
+            Ok(answer) => answer.into_parts(),
+            Err(why) => {
+                self.health.tell(&format!("{what}: {why}, {} ms", took.as_millis()));
+                return Err(failed(&self.health, &what, &why, took));
             }
+        };
+        self.health.tell(&format!("{what}: {}, {} ms", head.status, took.as_millis()));
+        if !head.status.is_server_error() {
+            self.health.is_reached();
         }
-        let (head, body) = sent.map_err(|why| error(&why))?.into_parts();
         if head.status.is_redirection() {
             return Err(redirected(&head));
         }
@@ -132,6 +136,8 @@ impl HttpService for Service {
             buffer: Arc::default(),
             pace: Pace::default(),
             failed: None,
+            what,
+            health: Arc::clone(&self.health),
         };
         Ok(Response::from_parts(head, HttpResponseBody::new(body)))
     }
@@ -162,14 +168,15 @@ fn refused(why: &str) -> HttpError {
     HttpError::new(HttpErrorKind::Decode, io::Error::new(ErrorKind::InvalidData, why))
 }
 
-/// Says which requests may be sent again.
-fn error(error: &ureq::Error) -> HttpError {
+/// Says whether the request may be sent again.
+fn failed(health: &Health, what: &str, error: &ureq::Error, after: Duration) -> HttpError {
     let (kind, why) = match error.into() {
         NoAnswer::Unreached(why) => (HttpErrorKind::Connect, why),
         NoAnswer::Late(why) => (HttpErrorKind::Timeout, why),
         NoAnswer::Broken(why) => (HttpErrorKind::Interrupted, why),
-        NoAnswer::Never(why) => (HttpErrorKind::Decode, why),
+        NoAnswer::Never(why) => return refused(&why),
     };
+    health.failed(what, &why, after);
     HttpError::new(kind, io::Error::other(why))
 }
 
@@ -181,7 +188,10 @@ struct ResponseBody {
     buffer: Arc<Vec<u8>>,
     pace: Pace,
     /// Why nothing comes after the piece that was handed on.
-    failed: Option<io::Error>,
+    failed: Option<HttpError>,
+    /// The request.
+    what: String,
+    health: Arc<Health>,
 }
 
 /// How long was waited, not counting what was done meanwhile, and how many bytes came of it.
@@ -205,8 +215,10 @@ impl Pace {
 
 fn read(reader: &mut impl Read, pace: &mut Pace, buffer: &mut [u8]) -> io::Result<usize> {
     let began = Instant::now();
-    let count = reader.read(buffer)?;
-    if pace.is_too_slow(began.elapsed(), count) {
+    let read = reader.read(buffer);
+    let is_too_slow = pace.is_too_slow(began.elapsed(), *read.as_ref().unwrap_or(&0));
+    let count = read?;
+    if is_too_slow {
         return Err(io::Error::new(ErrorKind::TimedOut, "less than 1 kB/s"));
     }
     Ok(count)
@@ -222,7 +234,7 @@ impl AsRef<[u8]> for Shared {
 }
 
 impl ResponseBody {
-    fn piece(&mut self) -> io::Result<Option<Bytes>> {
+    fn piece(&mut self) -> Result<Option<Bytes>, HttpError> {
         if let Some(why) = self.failed.take() {
             return Err(why);
         }
@@ -238,19 +250,23 @@ impl ResponseBody {
             match read(&mut self.reader, &mut self.pace, &mut buffer[count..]) {
                 Ok(0) => break,
                 Ok(more) => count += more,
-                // What came before it need not be asked for again.
-                Err(why) if count > 0 => {
+                Err(why) => {
+                    let why = failed(&self.health, &self.what, &why.into(), self.pace.waited);
+                    if count == 0 {
+                        return Err(why);
+                    }
+                    // What came before need not be asked for again.
                     self.failed = Some(why);
                     break;
                 }
-                Err(why) => return Err(why),
             }
         }
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(count as u64);
             if *left == 0 {
                 // The end is seen only where it is asked for; the connection is free for the next request then.
-                let _ = self.reader.read(&mut [0])?;
+                let end = self.reader.read(&mut [0]);
+                end.map_err(|why| failed(&self.health, &self.what, &why.into(), self.pace.waited))?;
             }
         }
         let piece = Bytes::from_owner(Shared(Arc::clone(&self.buffer))).slice(..count);
@@ -263,8 +279,7 @@ impl Body for ResponseBody {
     type Error = HttpError;
 
     fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        let piece = self.get_mut().piece().map_err(|why| error(&why.into()));
-        Poll::Ready(piece.transpose().map(|piece| piece.map(Frame::data)))
+        Poll::Ready(self.get_mut().piece().transpose().map(|piece| piece.map(Frame::data)))
     }
 
     fn size_hint(&self) -> SizeHint {

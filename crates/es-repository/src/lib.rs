@@ -6,6 +6,7 @@
 mod blobs;
 mod checksum_blob_store_format;
 mod error;
+mod health;
 mod http;
 mod index_metadata;
 mod object;

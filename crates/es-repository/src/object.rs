@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,6 +25,7 @@ use tokio::runtime::{Handle, Runtime};
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::health::Health;
 use crate::http::{CONNECT, Connector, TRICKLE};
 use crate::object_error::{reworded, to_io};
 use crate::secrets::{message_without_secrets, without_secrets};
@@ -114,30 +114,6 @@ pub(crate) struct Objects {
     health: Arc<Health>,
 }
 
-/// What is known of a store from one request to the next.
-struct Health {
-    /// Whether it has ever answered.
-    reached: AtomicBool,
-    /// Whether it is being waited for, which is told once.
-    waits: AtomicBool,
-    listener: Option<RequestListener>,
-}
-
-impl Health {
-    fn answered(&self) {
-        self.reached.store(true, Ordering::Relaxed);
-        self.waits.store(false, Ordering::Relaxed);
-    }
-
-    fn waits(&self, why: &io::Error) {
-        if !self.waits.swap(true, Ordering::Relaxed)
-            && let Some(RequestListener(listener)) = &self.listener
-        {
-            listener(&format!("warning: {why}; it is asked again for {} s", LONGEST.as_secs()));
-        }
-    }
-}
-
 fn usage(url: &Url, what: impl std::fmt::Display) -> Error {
     let what = message_without_secrets(&what.to_string());
     Error::new(ErrorKind::Usage, format!("{}: {what}", without_secrets(url.as_str())))
@@ -159,12 +135,8 @@ impl Objects {
             .build()
             .map_err(|error| Error::new(ErrorKind::Failed, format!("object store: {error}")))?;
         let bundle = options.ca_bundle.as_deref();
-        let health = Health {
-            reached: AtomicBool::new(false),
-            waits: AtomicBool::new(false),
-            listener: options.listener.clone(),
-        };
-        let http = Connector::new(bundle, options.listener.clone()).map_err(|why| usage(url, why))?;
+        let health = Arc::new(Health::new(options.listener.clone()));
+        let http = Connector::new(bundle, Arc::clone(&health)).map_err(|why| usage(url, why))?;
         let mut prefix = decoded(url, url.path().trim_matches('/'))?;
         let mut can_list = true;
         let failed = |error: object_store::Error| usage(url, reworded(&error.to_string()));
@@ -225,7 +197,7 @@ impl Objects {
         };
         let address = without_secrets(url.as_str());
         Path::parse(&prefix).map_err(|error| usage(url, error))?;
-        Ok(Self { runtime, store, address, prefix, can_list, health: Arc::new(health) })
+        Ok(Self { runtime, store, address, prefix, can_list, health })
     }
 
     /// Blob names are below the repository, but for a leading '/', which leads to the root of the bucket.
@@ -279,10 +251,10 @@ impl Objects {
             match &answer {
                 Err(lost) if lost.kind() == io::ErrorKind::TimedOut => {
                     let waited = lost_since.get_or_insert_with(Instant::now).elapsed();
-                    if !self.health.reached.load(Ordering::Relaxed) || waited >= LONGEST {
+                    if !self.health.was_reached() || waited >= LONGEST {
                         return answer;
                     }
-                    self.health.waits(lost);
+                    self.health.waits(&format!("{lost}; it is asked again for {} s", LONGEST.as_secs()));
                 }
                 _ => {
                     self.health.answered();
@@ -434,12 +406,9 @@ impl Pieces {
                 let range = Some(GetRange::Bounded(self.offset..self.end));
                 let options = GetOptions { range, ..GetOptions::default() };
                 match self.store.get_opts(&self.path, options).await.map_err(|error| to_io(&error)) {
-                    Ok(got) => {
-                        self.health.answered();
-                        self.answer.insert(got.into_stream())
-                    }
+                    Ok(got) => self.answer.insert(got.into_stream()),
                     Err(lost) if lost.kind() == io::ErrorKind::TimedOut && !self.has_broken_too_long() => {
-                        self.health.waits(&lost);
+                        self.health.waits(&format!("{lost}; it is asked again for {} s", LONGEST.as_secs()));
                         tokio::time::sleep(PAUSE).await;
                         continue;
                     }
@@ -449,6 +418,7 @@ impl Pieces {
             let broken = match answer.next().await {
                 Some(Ok(piece)) if piece.len() as u64 > self.end - self.offset => return Err(more_than_asked()),
                 Some(Ok(piece)) => {
+                    self.health.answered();
                     self.offset += piece.len() as u64;
                     self.came += piece.len() as u64;
                     self.left = ATTEMPTS;

@@ -11,6 +11,9 @@ use crate::secrets::message_without_secrets;
 /// Of what a store says in an error, so many characters are shown.
 const SAID: usize = 300;
 
+/// Of stores that can not be read as they answer.
+const COPY: &str = "copy the repository, and read it from file://";
+
 /// What a failure means for who may try again.
 pub(crate) fn to_io(error: &object_store::Error) -> io::Error {
     use object_store::Error as E;
@@ -21,7 +24,7 @@ pub(crate) fn to_io(error: &object_store::Error) -> io::Error {
     let kind = match &error {
         _ if has(&["Received non-partial response", "Range request not supported"]) => {
             let said = "the store knows no ranges: it answers with the whole blob";
-            return hinted(io::ErrorKind::Other, said.into(), "copy the repository, and read it from file://");
+            return hinted(io::ErrorKind::Other, said.into(), COPY);
         }
         // A repository without a bucket is not one without blobs.
         E::NotFound { .. } | E::Generic { .. } if has(&["NoSuchBucket", "ContainerNotFound"]) => {
@@ -64,7 +67,7 @@ pub(crate) fn to_io(error: &object_store::Error) -> io::Error {
             // An answer without a length, as of one that was compressed on the way.
             None if has(&["Content-Length Header missing"]) => {
                 let said = "the store does not say how long the blob is: it or a proxy compresses, or sends in chunks";
-                return io::Error::other(said);
+                return hinted(io::ErrorKind::Other, said.into(), COPY);
             }
             None if is_final(error) => io::ErrorKind::Other,
             None => io::ErrorKind::TimedOut,
