@@ -1,5 +1,6 @@
 //! What is known of a store from one request to the next, and what its user hears of that.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -27,28 +28,33 @@ impl Health {
         self.reached.load(Ordering::Relaxed)
     }
 
-    /// It answers; not all that begin to do so go on with it.
-    pub(crate) fn is_reached(&self) {
+    /// It began to answer; not all go on with it.
+    pub(crate) fn reached(&self) {
         self.reached.store(true, Ordering::Relaxed);
     }
 
     /// Something came of what was asked for.
     pub(crate) fn answered(&self) {
-        self.is_reached();
+        self.reached();
         self.waits.store(false, Ordering::Relaxed);
     }
 
-    /// Tells why a request is made again, unless it has been told since something came last.
-    pub(crate) fn waits(&self, why: &str) {
-        if !self.waits.swap(true, Ordering::Relaxed) {
-            self.tell(&format!("warning: {why}"));
+    /// Tells that it is not there, and for how long it is asked again.
+    pub(crate) fn is_away(&self, why: &io::Error, longest: Duration) {
+        self.tell_once(&format!("{why}; it is asked again for {} s", longest.as_secs()));
+    }
+
+    /// Tells of a request that failed after so long, if that is long, and is made again.
+    pub(crate) fn failed(&self, request: &str, why: &str, after: Duration) {
+        if after >= LONG {
+            self.tell_once(&format!("{request}: {why}, after {} s; it is asked again", after.as_secs()));
         }
     }
 
-    /// Tells of a request that failed after so long, if that is long: most are made again at once.
-    pub(crate) fn failed(&self, request: &str, why: &str, after: Duration) {
-        if after >= LONG {
-            self.waits(&format!("{request}: {why}, after {} s; it is asked again", after.as_secs()));
+    /// Once from one answer to the next.
+    fn tell_once(&self, why: &str) {
+        if !self.waits.swap(true, Ordering::Relaxed) {
+            self.tell(&format!("warning: {why}"));
         }
     }
 

@@ -125,7 +125,7 @@ impl HttpService for Service {
         };
         self.health.tell(&format!("{what}: {}, {} ms", head.status, took.as_millis()));
         if !head.status.is_server_error() {
-            self.health.is_reached();
+            self.health.reached();
         }
         if head.status.is_redirection() {
             return Err(redirected(&head));

@@ -254,7 +254,7 @@ impl Objects {
                     if !self.health.was_reached() || waited >= LONGEST {
                         return answer;
                     }
-                    self.health.waits(&format!("{lost}; it is asked again for {} s", LONGEST.as_secs()));
+                    self.health.is_away(lost, LONGEST);
                 }
                 _ => {
                     self.health.answered();
@@ -408,7 +408,7 @@ impl Pieces {
                 match self.store.get_opts(&self.path, options).await.map_err(|error| to_io(&error)) {
                     Ok(got) => self.answer.insert(got.into_stream()),
                     Err(lost) if lost.kind() == io::ErrorKind::TimedOut && !self.has_broken_too_long() => {
-                        self.health.waits(&format!("{lost}; it is asked again for {} s", LONGEST.as_secs()));
+                        self.health.is_away(&lost, LONGEST);
                         tokio::time::sleep(PAUSE).await;
                         continue;
                     }
