@@ -225,3 +225,69 @@ fn what_lies_elsewhere_is_refused() {
     snapshot("mounts", "mounted", json!({"location": folder("mounts")}));
     refused("mounts", "index \"mounted\": it is a searchable snapshot: another snapshot holds the documents");
 }
+
+/// A repository of type `source` hides mappings; vectors that are not in `_source` are missed all the same, in what is restored
+/// from it too.
+#[test]
+fn a_snapshot_of_sources_only_is_read_by_the_mapping_that_it_hides() {
+    for version in ["7.17.29", "9.5.3"] {
+        let place = tempfile::tempdir().expect("a folder for repositories");
+        let location = |name: &str| place.path().join(name).display().to_string();
+        let options = Options { repository_root: Some(place.path().to_owned()), ..Options::default() };
+        let server = bed::with(&format!("elasticsearch-xpack-{version}"), &format!("sources-{version}"), &options);
+        let index = |name: &str, properties: Value| {
+            let settings = json!({"number_of_shards": 2, "number_of_replicas": 0});
+            let body = json!({"settings": settings, "mappings": {"properties": properties}});
+            ask(&server, "PUT", &format!("/{name}"), Some(&body));
+        };
+        index("plain", json!({"children": {"type": "nested"}}));
+        // The vectors of 7.17 are a module of their own.
+        let vector =
+            if version == "9.5.3" { json!({"type": "dense_vector", "dims": 3}) } else { json!({"type": "float"}) };
+        index("vectors", json!({ "v": vector }));
+        let mut lines = String::new();
+        for number in 0..100 {
+            // Half of them are replaced, and some deleted.
+            let id = number % 50;
+            let action = json!({"index": {"_index": "plain", "_id": id.to_string(), "routing": "r"}});
+            let _ = writeln!(lines, "{action}\n{}", json!({"n": number, "children": [{"a": 1}, {"a": number}]}));
+            let action = json!({"index": {"_index": "vectors", "_id": id.to_string()}});
+            let _ = writeln!(lines, "{action}\n{}", json!({"n": number, "v": [1, 2, number]}));
+        }
+        for id in 0..10 {
+            let _ =
+                writeln!(lines, "{}", json!({"delete": {"_index": "plain", "_id": id.to_string(), "routing": "r"}}));
+        }
+        bulk(&server, &lines);
+        ask(&server, "POST", "/_flush", None);
+        let snapshot = |repository: &str, settings: Value, indices: &str| {
+            ask(&server, "PUT", &format!("/_snapshot/{repository}"), Some(&settings));
+            let what = json!({"indices": indices, "include_global_state": false});
+            let path = format!("/_snapshot/{repository}/one?wait_for_completion=true");
+            let taken = ask(&server, "PUT", &path, Some(&what));
+            assert_eq!(taken["snapshot"]["state"], "SUCCESS", "{version}: {taken}");
+        };
+        let sources = json!({"type": "source", "settings": {"delegate_type": "fs", "location": location("sources")}});
+        snapshot("sources", sources, "plain,vectors");
+        let of = |repository: &str, more: &[&str]| read(&format!("file://{}", location(repository)), more).run();
+        let wanted = shown(&server, "plain");
+        assert_eq!(wanted.len(), 40);
+        assert_eq!(documents(&of("sources", &["--indices", "plain"])), wanted, "{version}");
+
+        let restore = json!({"indices": "vectors", "rename_pattern": "(.+)", "rename_replacement": "restored"});
+        ask(&server, "POST", "/_snapshot/sources/one/_restore?wait_for_completion=true", Some(&restore));
+        snapshot("again", json!({"type": "fs", "settings": {"location": location("again")}}), "restored");
+        for (repository, index) in [("sources", "vectors"), ("again", "restored")] {
+            let output = of(repository, &["--indices", index]);
+            if version == "9.5.3" {
+                output.exit(3).stdout("").stderr_contains("vectors are excluded from _source");
+                let rest = of(repository, &["--indices", index, "--without-vectors"]);
+                assert_eq!(rest.exit(0).json_lines().len(), 50);
+            } else {
+                let read = documents(&output);
+                assert!(read.len() == 50 && read.keys().all(|(_, _, source)| source.contains("\"v\":[")), "{version}");
+            }
+        }
+        server.kill();
+    }
+}

@@ -31,8 +31,6 @@ pub struct Document<'a> {
     pub parent: Option<Text<'a>>,
     /// The bytes the client sent, if they were kept.
     pub source: Option<&'a [u8]>,
-    /// What the server kept for recoveries where `_source` is reduced or absent.
-    pub recovery_source: Option<&'a [u8]>,
 }
 
 /// What has to be known of an index to read its segments.
@@ -128,7 +126,6 @@ enum Role {
     Uid,
     Routing,
     Source,
-    RecoverySource,
 }
 
 /// More documents in a byte of stored fields are taken for damage: no writer puts more than 4,096 into a chunk, which takes
@@ -281,7 +278,6 @@ impl Segment {
                     routing: stored.routing,
                     parent: has_parent.then_some(Text::from(parent.as_str())),
                     source: stored.source,
-                    recovery_source: stored.recovery_source,
                 };
                 visit(documents.chunk, document)?;
             }
@@ -360,9 +356,7 @@ impl Segment {
                 (value, Role::Id) => stored.id.replace(value).is_some(),
                 (Value::String(value), Role::Uid) => stored.uid.replace(value).is_some(),
                 (Value::String(value), Role::Routing) => stored.routing.replace(value).is_some(),
-                (Value::Bytes(value), Role::RecoverySource) => stored.recovery_source.replace(value).is_some(),
-                // Elasticsearch 9 may note the size of what it left out.
-                (_, Role::Other | Role::RecoverySource) => false,
+                (_, Role::Other) => false,
                 _ => true,
             };
             if twice {
@@ -381,7 +375,6 @@ struct Stored<'a> {
     uid: Option<Text<'a>>,
     routing: Option<Text<'a>>,
     source: Option<&'a [u8]>,
-    recovery_source: Option<&'a [u8]>,
 }
 
 /// What the stored id of a document is made of.
@@ -451,7 +444,6 @@ fn roles(fields: &FieldInfos, commit: &SegmentCommitInfo) -> Result<Vec<Role>> {
             "_uid" if fields.by_name("_id").is_none() => Role::Uid,
             "_routing" => Role::Routing,
             "_source" => Role::Source,
-            "_recovery_source" => Role::RecoverySource,
             _ => Role::Other,
         };
     }

@@ -182,8 +182,15 @@ impl<'a> Cbor<'a, '_> {
         let head = self.head()?;
         match (tag, head.major) {
             (2 | 3, BYTES) => {
-                let number = whole_number(self.string(head)?, tag == 3)?;
-                self.line.extend_from_slice(number.as_bytes());
+                let bytes = self.string(head)?;
+                // RFC 8949 has -1 - number. Elasticsearch through 9.5 and OpenSearch through 2.19 write and show -number, 3.8 does
+                // not; all of them take the first bit for a sign, which it is not.
+                if tag == 3 || bytes.first().is_some_and(|first| first & 0x80 != 0) {
+                    return Err(
+                        "a CBOR document with a whole number of many digits, of which servers and clients make different numbers,",
+                    );
+                }
+                self.line.extend_from_slice(whole_number(bytes, false)?.as_bytes());
             }
             // A decimal fraction: exponent and digits.
             (4, LIST) if head.value == 2 => {
@@ -541,8 +548,7 @@ mod tests {
             (b"\xF9\x00\x01", "5.9604645E-8"),
             (b"\x3B\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", "-18446744073709551616"),
             (b"\xC2\x49\x01\x00\x00\x00\x00\x00\x00\x00\x00", "18446744073709551616"),
-            (b"\xC3\x49\x01\x00\x00\x00\x00\x00\x00\x00\x00", "-18446744073709551617"),
-            (b"\xC3\x41\xFF", "-256"),
+            (b"\xC2\x42\x00\xFF", "255"),
             (b"\xC2\x40", "0"),
             (b"\xC4\x82\x00\x19\x6A\xB3", "27315"),
         ] {
@@ -650,6 +656,10 @@ mod tests {
             b"\xC4\x01",
             b"\xC4\x82\x21\x01",
             b"\xC4\x82\x01\x01",
+            b"\xC3\x49\x01\x00\x00\x00\x00\x00\x00\x00\x00",
+            b"\xC3\x40",
+            b"\xC2\x41\xFF",
+            b"\xC2\x5F\x41\x80\x41\x00\xFF",
             b"\x61\xFF",
             b"\xA1\xF5\x01",
         ] {

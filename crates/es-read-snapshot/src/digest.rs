@@ -43,8 +43,7 @@ mod tests {
 
     fn digest(id: &str, routing: Option<&str>, parent: Option<&str>, source: &str) -> String {
         let [routing, parent] = [routing, parent].map(|text| text.map(Text::from));
-        let document =
-            Document { number: 0, id: id.into(), doc_type: None, routing, parent, source: None, recovery_source: None };
+        let document = Document { number: 0, id: id.into(), doc_type: None, routing, parent, source: None };
         let mut digest = Digest::default();
         let Ok(()) = digest.add(&document, |each| {
             each(source.as_bytes());

@@ -1,7 +1,7 @@
 //! How many jobs read at a time: as many as were asked for, or few at first and more while processors have nothing to do.
 
 use std::num::NonZero;
-use std::thread;
+use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -30,7 +30,8 @@ impl Jobs {
         }
     }
 
-    /// Runs `job` on so many threads until it returns on all of them. `is_over` waits for the end of the work, for so long at most.
+    /// Runs `job` on so many threads, or on fewer where the system has no more, until it returns on all of them. `is_over` waits for
+    /// the end of the work, for so long at most.
     pub(crate) fn run(self, job: impl Fn() + Sync, is_over: impl Fn(Duration) -> bool) {
         let processors = u32::try_from(processors()).unwrap_or(u32::MAX);
         thread::scope(|scope| {
@@ -38,9 +39,14 @@ impl Jobs {
             let mut more = self.first;
             loop {
                 for _ in 0..more {
-                    scope.spawn(&job);
+                    if !spawned(scope, &job) {
+                        if started == 0 {
+                            job();
+                        }
+                        return;
+                    }
+                    started += 1;
                 }
-                started += more;
                 if started == self.most {
                     return;
                 }
@@ -58,6 +64,11 @@ impl Jobs {
     fn more(self, started: usize, busy: Duration, time: Duration) -> usize {
         if busy < time / 2 { started.min(self.most - started) } else { 0 }
     }
+}
+
+/// Runs it on a thread of its own, if the system has one left.
+pub(crate) fn spawned<'scope>(scope: &'scope Scope<'scope, '_>, job: impl FnOnce() + Send + 'scope) -> bool {
+    thread::Builder::new().spawn_scoped(scope, job).is_ok()
 }
 
 fn processors() -> usize {

@@ -161,7 +161,7 @@ pub struct Args {
 impl Args {
     /// The scheme of the repository's URL.
     fn scheme(&self) -> Option<String> {
-        self.repository.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase())
+        self.repository.split_once(":/").map(|(scheme, _)| scheme.to_ascii_lowercase())
     }
 
     /// Whether the repository is a directory, where no request is waited for.
@@ -274,6 +274,13 @@ fn check(args: &Args) -> Result<(), Fault> {
         return Ok(());
     };
     let of_cloud = ["s3", "gs", "azure", "az", "abfs"].contains(&scheme.as_str());
+    // Before anyone is asked for credentials.
+    let has_bucket =
+        args.repository.split_once("://").is_some_and(|(_, place)| !matches!(place.as_bytes(), [] | [b'/', ..]));
+    if of_cloud && !has_bucket {
+        let said = format!("{}: the name of a bucket is missing", without_secrets(&args.repository));
+        return Err(Fault::usage(said).hint(format!("{scheme}://bucket/base_path")));
+    }
     let of_s3 = scheme == "s3";
     let of_store = [
         ("--endpoint", args.endpoint.is_some() && !of_cloud),

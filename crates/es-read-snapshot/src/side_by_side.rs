@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use crate::jobs::spawned;
+
 /// What comes of so many indices or snapshots is kept at a time.
 pub(crate) const AT_A_TIME: usize = 64;
 
@@ -32,7 +34,9 @@ pub(crate) fn side_by_side<T: Sync, R: Send, E: Send>(
     };
     thread::scope(|scope| {
         for _ in 1..jobs.min(items.len()) {
-            scope.spawn(work);
+            if !spawned(scope, work) {
+                break;
+            }
         }
         work();
     });

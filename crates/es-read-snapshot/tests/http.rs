@@ -167,6 +167,9 @@ fn addresses_that_make_no_sense_are_wrong_usage_and_say_no_secrets() {
         ("s3://key:canary@bucket/a", &["--anonymous"], "a bucket has no user, password or port"),
         ("s3://bucket:9000/a", &["--anonymous"], "an address by --endpoint"),
         ("azure://bucket/a", &[], "hint: AZURE_STORAGE_ACCOUNT_NAME is its name"),
+        ("s3://", &[], "hint: s3://bucket/base_path"),
+        ("gs:///base", &[], "the name of a bucket is missing"),
+        ("file:tmp/a", &[], "/tmp/a\n"),
         ("file://tmp/a", &[], "a path begins with a third '/': file:///tmp/a"),
     ] {
         let output = read(repository, &[&["--list", "snapshots"], flags].concat());

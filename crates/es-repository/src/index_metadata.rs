@@ -17,6 +17,8 @@ pub struct IndexMetadata {
     /// Number of shards.
     pub shards: u32,
     mapping_types: Map<String, Value>,
+    /// Those that the documents were written with, where it is not these: in a snapshot of sources only.
+    written_with: Option<Map<String, Value>>,
 }
 
 /// Why the documents of an index cannot be read as they were.
@@ -57,7 +59,12 @@ impl IndexMetadata {
             };
             mapping_types.extend(mapping);
         }
-        Ok(Self { name: name.to_owned(), fields, shards, mapping_types })
+        // A repository of type `source` (6.5 and later) puts a mapping of no field over each.
+        let written_with = (setting(&fields, "source_only") == Some("true")).then(|| {
+            let metas = mapping_types.values().filter_map(|mapping| mapping.get("_meta")?.as_object());
+            metas.flatten().map(|(name, mapping)| (name.clone(), mapping.clone())).collect()
+        });
+        Ok(Self { name: name.to_owned(), fields, shards, mapping_types, written_with })
     }
 
     /// A setting, without its `index.` in front.
@@ -92,6 +99,11 @@ impl IndexMetadata {
     #[must_use]
     pub fn mapping_types(&self) -> &Map<String, Value> {
         &self.mapping_types
+    }
+
+    /// The mappings that the documents were written with, by type.
+    fn written_with(&self) -> &Map<String, Value> {
+        self.written_with.as_ref().unwrap_or(&self.mapping_types)
     }
 
     /// The one type of documents whose ids carry none; `None` where servers show none (8.0 and later).
@@ -136,7 +148,7 @@ impl IndexMetadata {
     /// What has to be known to read the segments.
     #[must_use]
     pub fn mapping(&self) -> Mapping {
-        let parents = self.mapping_types.iter().filter_map(|(name, mapping)| {
+        let parents = self.written_with().iter().filter_map(|(name, mapping)| {
             let parent = mapping.get("_parent")?.get("type")?.as_str()?;
             Some((name.clone(), parent.to_owned()))
         });
@@ -151,7 +163,7 @@ impl IndexMetadata {
     pub fn may_have_nested(&self) -> bool {
         // The last two keep what they make of a text in nested objects.
         let kinds = ["nested", "semantic_text", "semantic"];
-        self.mapping_types.values().any(|mapping| has_field(mapping, &kinds))
+        self.written_with().values().any(|mapping| has_field(mapping, &kinds))
     }
 
     /// As the server prints it at `GET /INDEX`: with types through 6.x, without them later. `stream` is the data stream
@@ -221,8 +233,11 @@ impl IndexMetadata {
         if is("derived_source.enabled", "true") {
             return unreadable("_source is derived: no document was kept as it was sent");
         }
+        if self.written_with.is_some() && !self.mapping().parents.is_empty() {
+            return unreadable("a snapshot of sources only has no parents of documents");
+        }
         let mut filtered = Verdict::Readable;
-        for (name, mapping) in &self.mapping_types {
+        for (name, mapping) in self.written_with() {
             match source_verdict(name, mapping) {
                 Verdict::Readable => {}
                 verdict @ Verdict::Filtered(_) => filtered = verdict,
@@ -238,7 +253,7 @@ impl IndexMetadata {
     /// As Elasticsearch 9.5 can; the mapping decides, or else the setting.
     fn keeps_ids_in_columns(&self) -> bool {
         let by_default = self.setting("mapping.use_columnar_id_mode_by_default") == Some("true");
-        let mut modes = self.mapping_types.values().filter_map(|mapping| mapping.get("_id")?.get("mode")?.as_str());
+        let mut modes = self.written_with().values().filter_map(|mapping| mapping.get("_id")?.get("mode")?.as_str());
         modes.next().map_or(by_default, |mode| mode == "columnar")
     }
 
@@ -246,7 +261,7 @@ impl IndexMetadata {
     fn vectors_left_out(&self) -> Option<String> {
         /// The first version that excludes vectors by default is 9.2; its index versions begin here.
         const EXCLUDED_BY_DEFAULT: u64 = 9_035_000;
-        let has = |kinds: &[&str]| self.mapping_types.values().any(|mapping| has_field(mapping, kinds));
+        let has = |kinds: &[&str]| self.written_with().values().any(|mapping| has_field(mapping, kinds));
         if self.is_opensearch() {
             let derived = self.setting("knn.derived_source.enabled") == Some("true");
             return (derived && has(&["knn_vector"])).then(|| "index.knn.derived_source.enabled is true".to_owned());
@@ -387,6 +402,27 @@ mod tests {
         {
             assert!(!index.is_known_by(other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_snapshot_of_sources_only_is_judged_by_the_mapping_that_it_hides() {
+        let judged = |source_only: &str, name: &str, hidden: Value| {
+            let settings = json!({"index.number_of_shards": "1", "index.version.created": "9111000",
+                "index.source_only": source_only});
+            let mapping = json!({ name: {"enabled": false, "_meta": { name: hidden }}});
+            let text = json!({"i": {"settings": settings, "mappings": [mapping]}}).to_string();
+            let index = IndexMetadata::parse("meta", text.as_bytes(), "i").unwrap();
+            (index.verdict(), index.may_have_nested())
+        };
+        let field = |kind: &str| json!({"properties": {"o": {"properties": {"f": {"type": kind}}}}});
+        let vectors = Verdict::WithoutVectors("vectors are excluded from _source".into());
+        assert_eq!(judged("true", "_doc", field("dense_vector")), (vectors, false));
+        assert_eq!(judged("true", "_doc", field("nested")), (Verdict::Readable, true));
+        assert_eq!(judged("true", "_doc", json!({})), (Verdict::Readable, false));
+        // Anyone may write so into a mapping.
+        assert_eq!(judged("false", "_doc", field("dense_vector")), (Verdict::Readable, false));
+        let parents = judged("true", "child", json!({"_parent": {"type": "parent"}})).0;
+        assert!(matches!(parents, Verdict::Unreadable(why) if why.contains("parents")));
     }
 
     #[test]

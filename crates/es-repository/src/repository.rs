@@ -45,10 +45,15 @@ pub struct Repository {
 impl Repository {
     /// Opens the repository at `url`: `file:///path`, `s3://bucket/base_path` and so on.
     pub fn open(url: &str, options: &Options) -> Result<Self> {
-        let parsed = Url::parse(url).map_err(|_| {
+        let no_url = |path: &str| {
             Error::new(ErrorKind::Usage, format!("{:?} is no URL", without_secrets(url)))
-                .with_hint(format!("a directory is {}", of_directory(&without_secrets(url))))
-        })?;
+                .with_hint(format!("a directory is {}", of_directory(&without_secrets(path))))
+        };
+        let parsed = Url::parse(url).map_err(|_| no_url(url))?;
+        // What is no path from the root on would be taken for one.
+        if let Some(path) = url.strip_prefix("file:").filter(|path| !path.starts_with('/')) {
+            return Err(no_url(path));
+        }
         let blobs = Arc::new(Blobs::open(&parsed, &options.object)?);
         let generation = match options.generation {
             Some(generation) => generation,

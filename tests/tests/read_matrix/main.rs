@@ -302,6 +302,9 @@ const ODD_CBOR: [&[u8]; 6] = [
     b"\xBB\x00\x00\x00\x00\x00\x00\x00\x01\x61a\xA1\x61b\x01", // in eight
 ];
 
+/// Whole numbers that are refused: of a negative one servers show another than was sent, of the other all a negative one.
+const LARGE_CBOR: [&[u8]; 2] = [b"\xC3\x49\x00\xAB\x54\xA9\x8C\xEB\x1F\x0A\xD2", b"\xC2\x42\xF4\xDC"];
+
 /// Documents that are not JSON: the server prints them as if they were.
 fn binary(node: &Node) {
     node.create("m-binary", &json!({"number_of_shards": 1}), &[("doc", json!({"enabled": false}))]);
@@ -389,6 +392,8 @@ fn stored(node: &Node, random: &mut Random) {
     }
     // The names of those that are too long are stored, from 6.4 on.
     properties.insert("short_words".into(), json!({"type": "keyword", "ignore_above": 3, "store": true}));
+    // A user's own, of the name of one of the servers'.
+    properties.insert("_recovery_source".into(), json!({"type": "keyword", "store": true}));
     let settings = json!({"number_of_shards": 2, "codec": "best_compression"});
     node.create("m-stored", &settings, &[("doc", json!({"properties": properties, "dynamic": false}))]);
     let mut lines = String::new();
@@ -408,7 +413,7 @@ fn stored(node: &Node, random: &mut Random) {
             "half_float": f64::from(whole) / 8.0, "float": fraction.clamp(-1e30, 1e30), "double": [fraction, f64::from(whole)],
             "date": time, "ip": format!("10.{}.{}.1", number % 7, number % 256), "keyword": [&words, "k"], "text": words,
             "binary": ["QUJDRA==", ""], "geo_point": {"lat": f64::from(whole) / 2.0, "lon": fraction.clamp(-180.0, 180.0)},
-            "range": {"gte": whole, "lt": whole + 5}, "short_words": [words, "abc"], "not mapped": number,
+            "range": {"gte": whole, "lt": whole + 5}, "short_words": [words, "abc"], "_recovery_source": ["AAEC", words], "not mapped": number,
         });
         node.put(&mut lines, "m-stored", &format!("stored-{}", number % 250), &source.to_string());
         if number % 100 == 99 {
@@ -995,6 +1000,31 @@ fn indices_without_source_are_refused(node: &Node, location: &Path) -> End {
     Ok(())
 }
 
+/// Numbers that one reads so and another otherwise end it, with the document that has them.
+fn large_numbers_are_refused(node: &Node, location: &Path) -> End {
+    let kind = if node.typed() { "doc" } else { "_doc" };
+    for (number, value) in LARGE_CBOR.iter().enumerate() {
+        let index = format!("y-large-{number}");
+        node.create(&index, &json!({"number_of_shards": 1}), &[("doc", json!({"enabled": false}))]);
+        let body = [b"\xA1\x61a", *value].concat();
+        let path = format!("/{index}/{kind}/large?format=json");
+        let (status, answer) = node.server.text("PUT", &path, "application/cbor", &body);
+        must_be(status == 201, &format!("{index}: {status} {answer}"))?;
+        node.flush(&index);
+    }
+    let path = "/_snapshot/reading/large?wait_for_completion=true";
+    node.ask("PUT", path, &json!({"indices": "y-*", "include_global_state": false}));
+    for number in 0..LARGE_CBOR.len() {
+        let index = format!("y-large-{number}");
+        let output = read(location, &["--snapshot", "large", "--indices", &index]);
+        let told =
+            output.err().contains("servers and clients make different numbers") && output.err().contains("large");
+        must_be(output.code() == 3 && output.out().is_empty() && told, &format!("{index}: {}", output.err()))?;
+    }
+    ask(&node.server, "DELETE", "/y-*", None);
+    Ok(())
+}
+
 /// All files below a directory.
 fn files(root: &Path) -> Vec<PathBuf> {
     es_testkit::golden::files(root).into_iter().map(|name| root.join(name)).collect()
@@ -1142,6 +1172,7 @@ fn documents_are_those_that_the_server_shows() {
         score.cell(version, "closed reader", a_closed_reader_is_quiet(&location));
         score.cell(version, "twins", twins_are_told(&location, &one));
         score.cell(version, "without source", indices_without_source_are_refused(&node, &location));
+        score.cell(version, "large numbers", large_numbers_are_refused(&node, &location));
         score.cell(version, "being written", a_snapshot_being_written_is_not_read(&node, &two));
         if node.major == 5 {
             score.cell(version, "merged by 6.x", merged_by_the_next_version(&location));
