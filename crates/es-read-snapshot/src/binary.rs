@@ -186,9 +186,7 @@ impl<'a> Cbor<'a, '_> {
                 // RFC 8949 has -1 - number. Elasticsearch through 9.5 and OpenSearch through 2.19 write and show -number, 3.8 does
                 // not; all of them take the first bit for a sign, which it is not.
                 if tag == 3 || bytes.first().is_some_and(|first| first & 0x80 != 0) {
-                    return Err(
-                        "a CBOR document with a whole number of many digits, of which servers and clients make different numbers,",
-                    );
+                    return Err("a CBOR document with a bignum, of which servers and clients make different numbers,");
                 }
                 self.line.extend_from_slice(whole_number(bytes, false)?.as_bytes());
             }
