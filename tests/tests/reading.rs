@@ -48,6 +48,14 @@ fn fill(server: &Server) {
     }
 }
 
+/// Registers a repository, and takes the snapshot `one` in it.
+fn snapshot_to(server: &Server, repository: &str, registered: &Value, indices: &str) {
+    ask(server, "PUT", &format!("/_snapshot/{repository}"), Some(registered));
+    let what = json!({"indices": indices, "include_global_state": false});
+    let taken = ask(server, "PUT", &format!("/_snapshot/{repository}/one?wait_for_completion=true"), Some(&what));
+    assert_eq!(taken["snapshot"]["state"], "SUCCESS", "{taken}");
+}
+
 /// What the server shows.
 fn shown(server: &Server, indices: &str) -> Documents {
     let path = format!("/{indices}/_search?size=10000&expand_wildcards=all");
@@ -131,10 +139,7 @@ fn what_is_read_over_s3_is_what_lies_in_the_files() {
     fs::create_dir_all(&files).expect("a folder in the bucket");
     let hashed = json!({"bucket": BUCKET, "base_path": "of/hashes", "shard_path_type": "hashed_prefix"});
     for (name, kind, settings) in [("files", "fs", json!({"location": files})), ("hashed", "s3", hashed)] {
-        ask(&server, "PUT", &format!("/_snapshot/{name}"), Some(&json!({"type": kind, "settings": settings})));
-        let what = json!({"indices": "logs-app,.dotted,plain", "include_global_state": false});
-        let taken = ask(&server, "PUT", &format!("/_snapshot/{name}/one?wait_for_completion=true"), Some(&what));
-        assert_eq!(taken["snapshot"]["state"], "SUCCESS", "{taken}");
+        snapshot_to(&server, name, &json!({"type": kind, "settings": settings}), "logs-app,.dotted,plain");
     }
     let wanted = shown(&server, "*");
     for index in [".ds-logs-app-000001", ".ds-logs-app-000002", ".dotted", "plain"] {
@@ -199,10 +204,7 @@ fn what_lies_elsewhere_is_refused() {
     let wanted = shown(&server, "plain");
 
     let snapshot = |repository: &str, indices: &str, settings: Value| {
-        ask(&server, "PUT", &format!("/_snapshot/{repository}"), Some(&json!({"type": "fs", "settings": settings})));
-        let what = json!({"indices": indices, "include_global_state": false});
-        let taken = ask(&server, "PUT", &format!("/_snapshot/{repository}/one?wait_for_completion=true"), Some(&what));
-        assert_eq!(taken["snapshot"]["state"], "SUCCESS", "{taken}");
+        snapshot_to(&server, repository, &json!({"type": "fs", "settings": settings}), indices);
     };
     let refused = |repository: &str, why: &str| {
         let output = read(&format!("file://{}", folder(repository)), &[]).run();
@@ -260,15 +262,8 @@ fn a_snapshot_of_sources_only_is_read_by_the_mapping_that_it_hides() {
         }
         bulk(&server, &lines);
         ask(&server, "POST", "/_flush", None);
-        let snapshot = |repository: &str, settings: Value, indices: &str| {
-            ask(&server, "PUT", &format!("/_snapshot/{repository}"), Some(&settings));
-            let what = json!({"indices": indices, "include_global_state": false});
-            let path = format!("/_snapshot/{repository}/one?wait_for_completion=true");
-            let taken = ask(&server, "PUT", &path, Some(&what));
-            assert_eq!(taken["snapshot"]["state"], "SUCCESS", "{version}: {taken}");
-        };
         let sources = json!({"type": "source", "settings": {"delegate_type": "fs", "location": location("sources")}});
-        snapshot("sources", sources, "plain,vectors");
+        snapshot_to(&server, "sources", &sources, "plain,vectors");
         let of = |repository: &str, more: &[&str]| read(&format!("file://{}", location(repository)), more).run();
         let wanted = shown(&server, "plain");
         assert_eq!(wanted.len(), 40);
@@ -276,7 +271,8 @@ fn a_snapshot_of_sources_only_is_read_by_the_mapping_that_it_hides() {
 
         let restore = json!({"indices": "vectors", "rename_pattern": "(.+)", "rename_replacement": "restored"});
         ask(&server, "POST", "/_snapshot/sources/one/_restore?wait_for_completion=true", Some(&restore));
-        snapshot("again", json!({"type": "fs", "settings": {"location": location("again")}}), "restored");
+        let again = json!({"type": "fs", "settings": {"location": location("again")}});
+        snapshot_to(&server, "again", &again, "restored");
         for (repository, index) in [("sources", "vectors"), ("again", "restored")] {
             let output = of(repository, &["--indices", index]);
             if version == "9.5.3" {

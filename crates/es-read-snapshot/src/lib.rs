@@ -275,12 +275,7 @@ fn check(args: &Args) -> Result<(), Fault> {
     };
     let of_cloud = ["s3", "gs", "azure", "az", "abfs"].contains(&scheme.as_str());
     // Before anyone is asked for credentials.
-    let has_bucket =
-        args.repository.split_once("://").is_some_and(|(_, place)| !matches!(place.as_bytes(), [] | [b'/', ..]));
-    if of_cloud && !has_bucket {
-        let said = format!("{}: the name of a bucket is missing", without_secrets(&args.repository));
-        return Err(Fault::usage(said).hint(format!("{scheme}://bucket/base_path")));
-    }
+    Repository::check_url(&args.repository).map_err(|error| fault(&error))?;
     let of_s3 = scheme == "s3";
     let of_store = [
         ("--endpoint", args.endpoint.is_some() && !of_cloud),

@@ -89,7 +89,7 @@ fn describe(
         let some = some.into_iter().collect::<Result<Vec<_>, _>>()?;
         nested |= some.iter().any(|shape| shape.may_have_nested);
         // Bytes of stored fields would take requests for each segment, too.
-        for size in sizes(repository, args, snapshot, info, &some.iter().collect::<Vec<_>>(), false)? {
+        for size in sizes(repository, args, snapshot, info, &some, false)? {
             sum.add(&size?);
         }
         Ok(ControlFlow::Continue(()))
@@ -113,6 +113,7 @@ fn chosen<'a>(repository: &'a Repository, args: &Args, io: &mut Io) -> Result<Ch
 }
 
 /// What of an index has to be known to tell its sizes.
+#[derive(Clone, Copy)]
 struct Shape<'a> {
     index: &'a IndexEntry,
     shards: u32,
@@ -148,7 +149,7 @@ fn indices(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fa
     let mut exit = Exit::Ok;
     let mut names = chosen.iter();
     plan::for_metadata(repository, snapshot, &chosen, args.jobs(), take, |some| {
-        let shapes: Vec<_> = some.iter().flatten().filter(|_| !args.without_sizes).map(|(shape, _)| shape).collect();
+        let shapes: Vec<_> = some.iter().flatten().filter(|_| !args.without_sizes).map(|(shape, _)| *shape).collect();
         let mut sizes = sizes(repository, args, snapshot, &info, &shapes, true)?.into_iter();
         for (taken, index) in some.into_iter().zip(names.by_ref()) {
             let record = match taken {
@@ -187,11 +188,11 @@ fn sizes(
     args: &Args,
     snapshot: &SnapshotEntry,
     info: &SnapshotInfo,
-    shapes: &[&Shape<'_>],
+    shapes: &[Shape<'_>],
     with_stored: bool,
 ) -> Result<Vec<Result<Size, Fault>>, Fault> {
     let nothing = |elsewhere| Size { stored_bytes: with_stored.then_some(0), elsewhere, ..Size::default() };
-    let shards: Vec<_> = shapes.iter().flat_map(|shape| shape.shards()).collect();
+    let shards: Vec<_> = shapes.iter().flat_map(Shape::shards).collect();
     let mut sizes = side_by_side(args.jobs().most, &shards, |(shape, number)| {
         let index = shape.index;
         if info.is_shallow() || info.failure(&index.name, *number).is_some() {
@@ -205,7 +206,7 @@ fn sizes(
         plan::damage_apart(size.map_err(|fault| fault.context(format!("{}[{number}]", index.name))))
     })
     .into_iter();
-    let of_one = |shape: &&Shape<'_>| {
+    let of_one = |shape: &Shape<'_>| {
         let mut sum = Ok(nothing(false));
         for size in sizes.by_ref().take(shape.shards as usize) {
             match (&mut sum, size?) {

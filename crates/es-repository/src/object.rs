@@ -125,6 +125,26 @@ fn decoded(url: &Url, part: &str) -> Result<String> {
     Ok(text.into_owned())
 }
 
+/// Fails on a URL of a store that names nothing in it.
+pub(crate) fn check_url(url: &Url) -> Result<()> {
+    if matches!(url.scheme(), "s3" | "gs" | "azure" | "az" | "abfs") {
+        bucket(url)?;
+    }
+    Ok(())
+}
+
+fn bucket(url: &Url) -> Result<&str> {
+    // Left out, it would be missed by those who believe that it counts.
+    if !url.username().is_empty() || url.password().is_some() || url.port().is_some() {
+        let what = "a bucket has no user, password or port";
+        return Err(usage(url, what).with_hint("credentials come from the environment, an address by --endpoint"));
+    }
+    let name = url.host_str().filter(|name| !name.is_empty());
+    name.ok_or_else(|| {
+        usage(url, "the name of a bucket is missing").with_hint(format!("{}://bucket/base_path", url.scheme()))
+    })
+}
+
 impl Objects {
     pub(crate) fn open(url: &Url, options: &ObjectOptions) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -140,21 +160,11 @@ impl Objects {
         let mut prefix = decoded(url, url.path().trim_matches('/'))?;
         let mut can_list = true;
         let failed = |error: object_store::Error| usage(url, reworded(&error.to_string()));
-        let bucket = || {
-            // Left out, it would be missed by those who believe that it counts.
-            if !url.username().is_empty() || url.password().is_some() || url.port().is_some() {
-                let what = "a bucket has no user, password or port";
-                return Err(
-                    usage(url, what).with_hint("credentials come from the environment, an address by --endpoint")
-                );
-            }
-            url.host_str().ok_or_else(|| usage(url, "the name of a bucket is missing"))
-        };
         let store: Arc<dyn ObjectStore> = match url.scheme() {
-            "s3" => Arc::new(s3(bucket()?, options)?.with_http_connector(http).build().map_err(failed)?),
+            "s3" => Arc::new(s3(bucket(url)?, options)?.with_http_connector(http).build().map_err(failed)?),
             "gs" => {
                 let mut builder =
-                    GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket()?).with_client_options(client());
+                    GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket(url)?).with_client_options(client());
                 if let Some(endpoint) = &options.endpoint {
                     builder = builder.with_base_url(&checked_endpoint(endpoint)?);
                 }
@@ -165,7 +175,7 @@ impl Objects {
             }
             "azure" | "az" | "abfs" => {
                 let mut builder =
-                    MicrosoftAzureBuilder::from_env().with_container_name(bucket()?).with_client_options(client());
+                    MicrosoftAzureBuilder::from_env().with_container_name(bucket(url)?).with_client_options(client());
                 if options.anonymous {
                     builder = builder.with_skip_signature(true);
                 }

@@ -10,7 +10,7 @@ use crate::blobs::{Blobs, check_name};
 use crate::checksum_blob_store_format::unframe;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index_metadata::IndexMetadata;
-use crate::object::ObjectOptions;
+use crate::object::{self, ObjectOptions};
 use crate::repository_data::{IndexEntry, RepositoryData, SnapshotEntry};
 use crate::secrets::without_secrets;
 use crate::shard_files::ShardFiles;
@@ -23,6 +23,18 @@ use crate::tree::from_slice;
 fn of_directory(path: &str) -> String {
     let whole = std::path::absolute(path).ok().and_then(|path| Url::from_file_path(path).ok());
     whole.map_or_else(|| "file:///path".into(), String::from)
+}
+
+fn parsed(url: &str) -> Result<Url> {
+    let no_url = |path: &str| {
+        Error::new(ErrorKind::Usage, format!("{:?} is no URL", without_secrets(url)))
+            .with_hint(format!("a directory is {}", of_directory(&without_secrets(path))))
+    };
+    // What is no path from the root on would be taken for one.
+    match url.strip_prefix("file:").filter(|path| !path.starts_with('/')) {
+        Some(path) => Err(no_url(path)),
+        None => Url::parse(url).map_err(|_| no_url(url)),
+    }
 }
 
 /// How to open a repository.
@@ -45,15 +57,7 @@ pub struct Repository {
 impl Repository {
     /// Opens the repository at `url`: `file:///path`, `s3://bucket/base_path` and so on.
     pub fn open(url: &str, options: &Options) -> Result<Self> {
-        let no_url = |path: &str| {
-            Error::new(ErrorKind::Usage, format!("{:?} is no URL", without_secrets(url)))
-                .with_hint(format!("a directory is {}", of_directory(&without_secrets(path))))
-        };
-        let parsed = Url::parse(url).map_err(|_| no_url(url))?;
-        // What is no path from the root on would be taken for one.
-        if let Some(path) = url.strip_prefix("file:").filter(|path| !path.starts_with('/')) {
-            return Err(no_url(path));
-        }
+        let parsed = parsed(url)?;
         let blobs = Arc::new(Blobs::open(&parsed, &options.object)?);
         let generation = match options.generation {
             Some(generation) => generation,
@@ -61,6 +65,11 @@ impl Repository {
         };
         let data = read_data(&blobs, generation)?;
         Ok(Self { blobs, data, parsing: Mutex::new(()) })
+    }
+
+    /// Fails on a URL that can be no repository's, without asking anyone.
+    pub fn check_url(url: &str) -> Result<()> {
+        object::check_url(&parsed(url)?)
     }
 
     /// What the repository holds.
