@@ -30,8 +30,8 @@ LARGE = "large"
 LARGE_BYTES = 20_000_000
 LARGE_DOCUMENTS = 12
 CORES = (1, 2)
-# What es-read-snapshot takes by itself in an object store.
-S3_JOBS = 16
+# As many jobs as es-read-snapshot takes by itself: in an object store that depends on how long it waits.
+OWN_JOBS = None
 # The ranges that it asks an object store for.
 S3_PART = 32 << 20
 
@@ -113,7 +113,9 @@ class Reading:
 
     def read(self, place, index, jobs, *flags, output=None):
         url, options, keys = place
-        command = ["es-read-snapshot", "--repository", url, *options, "--indices", index, "--jobs", str(jobs), *flags]
+        if jobs is not OWN_JOBS:
+            flags += ("--jobs", str(jobs))
+        command = ["es-read-snapshot", "--repository", url, *options, "--indices", index, *flags]
         return self.timed(command, output or self.output, dict(os.environ, **keys))
 
     def checked(self, place, index, jobs, documents):
@@ -163,16 +165,16 @@ def measured(reading, arguments):
     record = reading.checked(reading.files, INDEX, 2, reading.documents)
     digest, bytes_out = record["indices"][0]["digest"], record["bytes"]
     stored, fetched = record["indices"][0]["stored_bytes"], record["bytes_fetched"]
-    for place, index, jobs in [(reading.files, INDEX, 1), (reading.s3, INDEX, S3_JOBS), (reading.files, ONE, 1), (reading.s3, ONE, S3_JOBS)]:
+    for place, index, jobs in [(reading.files, INDEX, 1), (reading.s3, INDEX, OWN_JOBS), (reading.files, ONE, 1), (reading.s3, ONE, OWN_JOBS)]:
         other = reading.checked(place, index, jobs, reading.documents)
         if other["indices"][0]["digest"] != digest:
-            raise SystemExit(f"other documents: {index}, {jobs} jobs, {place[0]}")
+            raise SystemExit(f"other documents: {index}, {jobs or 'its own'} jobs, {place[0]}")
     # The one segment is one object.
     one = other["indices"][0]["stored_bytes"]
 
     ways = {("fetched", ONE, 1): lambda: reading.only_fetched(one)}
     for index in (INDEX, ONE):
-        for jobs in (1, S3_JOBS):
+        for jobs in (1, OWN_JOBS):
             ways["S3", index, jobs] = lambda index=index, jobs=jobs: reading.read(reading.s3, index, jobs)
         ways["discarded", index, 1] = lambda index=index: reading.read(reading.files, index, 1, output="/dev/null")
         ways["only, discarded", index, 1] = lambda index=index: reading.only_decompressed(index, 1, "/dev/null")
@@ -193,7 +195,7 @@ def measured(reading, arguments):
     wall = {way: statistics.median(run["wall"] for run in own) for way, own in runs.items()}
     cpu = {way: statistics.median(run["cpu"] for run in own) for way, own in runs.items()}
     memory, memory_s3 = (max(run["memory"] for way, own in runs.items() if way[0] == kind for run in own) for kind in ("read", "S3"))
-    store = statistics.median(run["store"] for run in runs["S3", INDEX, S3_JOBS])
+    store = statistics.median(run["store"] for run in runs["S3", INDEX, OWN_JOBS])
     dump, ours = statistics.median(run["wall"] for run in dumps), wall["read", INDEX, 2]
 
     def row(name, way, beside):
@@ -210,9 +212,9 @@ def measured(reading, arguments):
         row("es-read-snapshot to a file", ("read", INDEX, 2), "1.0x"),
         f"| elasticdump {ELASTICDUMP} to a file, --limit=10000 | {dump:.2f} s ({min(least):.2f}-{max(least):.2f}) "
         f"| {statistics.median(run['cpu'] for run in dumps):.2f} s | {dump / ours:.1f}x |",
-        row("es-read-snapshot from S3 to a file", ("S3", INDEX, S3_JOBS), f"{wall['S3', INDEX, S3_JOBS] / ours:.2f}x of files"),
-        row("the one segment from S3 to a file", ("S3", ONE, S3_JOBS), f"{wall['S3', ONE, S3_JOBS] / wall['read', ONE, 2]:.2f}x of files, "
-            f"{wall['S3', ONE, S3_JOBS] / wall['fetched', ONE, 1]:.2f}x of only fetching"),
+        row("es-read-snapshot from S3 to a file", ("S3", INDEX, OWN_JOBS), f"{wall['S3', INDEX, OWN_JOBS] / ours:.2f}x of files"),
+        row("the one segment from S3 to a file", ("S3", ONE, OWN_JOBS), f"{wall['S3', ONE, OWN_JOBS] / wall['read', ONE, 2]:.2f}x of files, "
+            f"{wall['S3', ONE, OWN_JOBS] / wall['fetched', ONE, 1]:.2f}x of only fetching"),
         row("5 shards from S3 to a file, --jobs 1", ("S3", INDEX, 1), f"{beside(('S3', INDEX, 1), 'read')} of files with one job"),
         row("the one segment from S3 to a file, --jobs 1", ("S3", ONE, 1), f"{beside(('S3', ONE, 1), 'read')} of files with one job"),
         row("its object, the same ranges only fetched by curl", ("fetched", ONE, 1), ""),
