@@ -204,6 +204,23 @@ fn two_runs_of_one_work_directory_do_not_overlap() {
     run(&script, source, target).exit(75).stdout("").stderr_contains("another run is at work");
 }
 
+/// A script that is killed while it starts a tool leaves a process that has the lock until it has become the tool.
+#[test]
+fn a_lock_that_is_dropped_in_a_moment_is_waited_for() {
+    let Original { source, target, .. } = &original();
+    let work = tempfile::tempdir().expect("a work directory");
+    let work = work.path().display();
+    let script = format!(
+        "exec 9>{work}/lock; flock 9; es-migrate --repository nowhere --indices x --work-dir {work} 9>&- &
+        inode=$(stat -c %i {work}/lock); looked=0
+        until grep -q -e \"-> FLOCK.*:$inode \" /proc/locks; do
+            [ $((looked += 1)) -lt 5000 ] || exit 99
+        done
+        flock -u 9; wait $!"
+    );
+    run(&script, source, target).exit(1).stdout("").stderr_contains("nowhere");
+}
+
 #[test]
 fn what_is_misspelt_for_a_late_stage_or_in_a_file_of_settings_is_told_before_the_first() {
     let Original { source, target, .. } = &original();

@@ -271,8 +271,7 @@ fn a_snapshot_of_sources_only_is_read_by_the_mapping_that_it_hides() {
 
         let restore = json!({"indices": "vectors", "rename_pattern": "(.+)", "rename_replacement": "restored"});
         ask(&server, "POST", "/_snapshot/sources/one/_restore?wait_for_completion=true", Some(&restore));
-        let again = json!({"type": "fs", "settings": {"location": location("again")}});
-        snapshot_to(&server, "again", &again, "restored");
+        snapshot_to(&server, "again", &json!({"type": "fs", "settings": {"location": location("again")}}), "restored");
         for (repository, index) in [("sources", "vectors"), ("again", "restored")] {
             let output = of(repository, &["--indices", index]);
             if version == "9.5.3" {
@@ -284,6 +283,12 @@ fn a_snapshot_of_sources_only_is_read_by_the_mapping_that_it_hides() {
                 assert!(read.len() == 50 && read.keys().all(|(_, _, source)| source.contains("\"v\":[")), "{version}");
             }
         }
+        // Nobody can tell any more what the documents were written with.
+        ask(&server, "PUT", "/restored/_mapping", Some(&json!({"_meta": {"owner": "somebody"}})));
+        let replaced = json!({"type": "fs", "settings": {"location": location("replaced")}});
+        snapshot_to(&server, "replaced", &replaced, "restored");
+        of("replaced", &[]).exit(3).stdout("").stderr_contains("another mapping is in place of that which");
+        assert_eq!(of("replaced", &["--without-vectors"]).exit(0).json_lines().len(), 50);
         server.kill();
     }
 }

@@ -302,7 +302,9 @@ fn options(args: &Args, io: &Io) -> Result<Options, Fault> {
         listener: Some(RequestListener(Arc::new(io.listener()))),
     };
     let of_amazon = args.scheme().as_deref() == Some("s3");
-    if of_amazon {
+    // Without TLS nobody shows a certificate, and to read those to trust takes as long as some requests.
+    let is_plain = args.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+    if of_amazon && !is_plain {
         object.ca_bundle = es_aws::ca_bundle()?.map(|(_, pem)| pem);
     }
     if of_amazon && !args.anonymous {

@@ -364,17 +364,17 @@ fn an_answer_that_is_compressed_is_not_taken_for_the_blob() {
 #[test]
 fn a_store_over_tls_is_asked_with_the_authority_of_aws_ca_bundle_and_no_other() {
     let secure = Secure::start(|_| String::new());
-    let list_with = |bundle: Option<&Path>, flags: &[&str]| {
+    let list_at = |url: &str, bundle: Option<&Path>, flags: &[&str]| {
         tool("s3://bucket")
             .envs([("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "canary")])
             .envs(bundle.map(|bundle| ("AWS_CA_BUNDLE", bundle)))
             .args(["--region", "eu-central-1", "--path-style", "--list", "snapshots"])
-            .args(["--endpoint", &secure.url])
+            .args(["--endpoint", url])
             .args(flags)
             .output()
             .unwrap()
     };
-    let list = |bundle| list_with(bundle, &[]);
+    let list = |bundle| list_at(&secure.url, bundle, &[]);
     refuses(
         &list(None),
         3,
@@ -384,8 +384,11 @@ fn a_store_over_tls_is_asked_with_the_authority_of_aws_ca_bundle_and_no_other() 
     refuses(&list(Some(Path::new("/dev/null"))), 2, "AWS_CA_BUNDLE: /dev/null: no certificate in it");
     refuses(&list(Some(&secure.authority)), 3, "index.latest");
     assert!(!secure.heard().is_empty());
-    let unsigned = list_with(Some(&secure.authority), &["--anonymous"]);
+    let unsigned = list_at(&secure.url, Some(&secure.authority), &["--anonymous"]);
     refuses(&unsigned, 3, "index.latest");
+    // Where nobody shows a certificate, none is read.
+    let (address, _requests) = answers("404 Not Found", "");
+    refuses(&list_at(&format!("http://{address}"), Some(Path::new("/nonexistent")), &[]), 3, "HTTP 404 Not Found");
 }
 
 #[test]

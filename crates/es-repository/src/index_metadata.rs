@@ -61,8 +61,11 @@ impl IndexMetadata {
         }
         // A repository of type `source` (6.5 and later) puts a mapping of no field over each.
         let written_with = (setting(&fields, "source_only") == Some("true")).then(|| {
-            let metas = mapping_types.values().filter_map(|mapping| mapping.get("_meta")?.as_object());
-            metas.flatten().map(|(name, mapping)| (name.clone(), mapping.clone())).collect()
+            let hidden = mapping_types.iter().filter_map(|(name, mapping)| {
+                let hidden = mapping.get("_meta")?.get(name).filter(|hidden| hidden.is_object())?;
+                Some((name.clone(), hidden.clone()))
+            });
+            hidden.collect()
         });
         Ok(Self { name: name.to_owned(), fields, shards, mapping_types, written_with })
     }
@@ -145,6 +148,15 @@ impl IndexMetadata {
         Some(if date_is_of_the_index { stream } else { whole })
     }
 
+    /// Whether the mapping that the documents were written with is gone: who may change mappings of what was restored from a
+    /// snapshot of sources only may put another `_meta` in its place. No mapping of such an index stays none (7.17, 9.5).
+    fn has_lost_its_mapping(&self) -> bool {
+        let is_gone = |written: &Map<String, Value>| {
+            self.mapping_types.keys().any(|name| name != "_default_" && !written.contains_key(name))
+        };
+        self.written_with.as_ref().is_some_and(is_gone)
+    }
+
     /// What has to be known to read the segments.
     #[must_use]
     pub fn mapping(&self) -> Mapping {
@@ -163,7 +175,7 @@ impl IndexMetadata {
     pub fn may_have_nested(&self) -> bool {
         // The last two keep what they make of a text in nested objects.
         let kinds = ["nested", "semantic_text", "semantic"];
-        self.written_with().values().any(|mapping| has_field(mapping, &kinds))
+        self.has_lost_its_mapping() || self.written_with().values().any(|mapping| has_field(mapping, &kinds))
     }
 
     /// As the server prints it at `GET /INDEX`: with types through 6.x, without them later. `stream` is the data stream
@@ -235,6 +247,15 @@ impl IndexMetadata {
         }
         if self.written_with.is_some() && !self.mapping().parents.is_empty() {
             return unreadable("a snapshot of sources only has no parents of documents");
+        }
+        if self.has_lost_its_mapping() {
+            let lost = "another mapping is in place of that which its documents were written with";
+            // The last with parents beside documents are of 5.x.
+            return if self.version_created().is_some_and(|version| version >= 6_000_099) {
+                Verdict::WithoutVectors(format!("{lost}: whether vectors are excluded from _source is not known"))
+            } else {
+                Verdict::Unreadable(format!("{lost}: whether they had parents is not known"))
+            };
         }
         let mut filtered = Verdict::Readable;
         for (name, mapping) in self.written_with() {
@@ -423,6 +444,29 @@ mod tests {
         assert_eq!(judged("false", "_doc", field("dense_vector")), (Verdict::Readable, false));
         let parents = judged("true", "child", json!({"_parent": {"type": "parent"}})).0;
         assert!(matches!(parents, Verdict::Unreadable(why) if why.contains("parents")));
+    }
+
+    #[test]
+    fn a_mapping_that_was_replaced_may_have_had_anything() {
+        let judged = |version: u64, mappings: Value| {
+            let settings = json!({"index.number_of_shards": "1", "index.version.created": version.to_string(),
+                "index.source_only": "true"});
+            let text = json!({"i": {"settings": settings, "mappings": mappings}}).to_string();
+            let index = IndexMetadata::parse("meta", text.as_bytes(), "i").unwrap();
+            (index.verdict(), index.may_have_nested())
+        };
+        for meta in [json!({}), json!({"owner": {"properties": {}}}), json!({"_doc": "text"}), Value::Null] {
+            let mappings = json!([{"_doc": {"enabled": false, "_meta": meta}}]);
+            let (verdict, nested) = judged(9_111_000, mappings.clone());
+            assert!(matches!(verdict, Verdict::WithoutVectors(why) if why.contains("not known")), "{meta}");
+            assert!(nested);
+            let of_5 = judged(5_060_099, mappings).0;
+            assert!(matches!(of_5, Verdict::Unreadable(why) if why.contains("parents")), "{meta}");
+        }
+        // An index of no mapping is given none.
+        for none in [json!([]), json!({})] {
+            assert_eq!(judged(9_111_000, none), (Verdict::Readable, false));
+        }
     }
 
     #[test]
