@@ -211,14 +211,14 @@ fn a_lock_that_is_dropped_in_a_moment_is_waited_for() {
     let work = tempfile::tempdir().expect("a work directory");
     let work = work.path().display();
     let script = format!(
-        "exec 9>{work}/lock; flock 9; es-migrate --repository nowhere --indices x --work-dir {work} 9>&- &
+        "exec 9>{work}/lock; flock 9; es-migrate --repository r --indices x --work-dir {work} 9>&- &
         inode=$(stat -c %i {work}/lock); looked=0
         until grep -q -e \"-> FLOCK.*:$inode \" /proc/locks; do
             [ $((looked += 1)) -lt 5000 ] || exit 99
         done
         flock -u 9; wait $!"
     );
-    run(&script, source, target).exit(1).stdout("").stderr_contains("nowhere");
+    run(&script, source, target).exit(1).stdout("").stderr_contains("no such index on the source: x");
 }
 
 #[test]
