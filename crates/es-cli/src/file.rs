@@ -1,9 +1,9 @@
 //! Files that are written whole or not at all.
 
 use crate::Fault;
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Writes a file whole or not at all: beside its place first, on disk, then by a rename. Who reads it sees the old one or the
@@ -16,11 +16,13 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), Fault> {
     let written = match fs::metadata(path) {
         Ok(_) if is_written_in_place(path) => in_place(path, content),
         Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        Ok(there) => by_rename(&fs::canonicalize(path).unwrap_or_else(|_| path.into()), content, there.permissions()),
+        Ok(there) => {
+            by_rename(&fs::canonicalize(path).unwrap_or_else(|_| path.into()), content, there.permissions().mode())
+        }
         // A link to nothing yet makes what it names.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let named = fs::read_link(path).map(|to| path.parent().unwrap_or(Path::new("")).join(to));
-            by_rename(&named.unwrap_or_else(|_| path.into()), content, Permissions::from_mode(0o666))
+            by_rename(&named.unwrap_or_else(|_| path.into()), content, 0o666)
         }
         Err(error) => Err(error),
     };
@@ -41,13 +43,16 @@ fn in_place(path: &Path, content: &[u8]) -> io::Result<()> {
     file.flush()
 }
 
-fn by_rename(path: &Path, content: &[u8], permissions: Permissions) -> io::Result<()> {
+fn by_rename(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let directory = match path.parent() {
         Some(parent) if parent != Path::new("") => parent.to_path_buf(),
         _ => PathBuf::from("."),
     };
     // Removed again wherever this ends early. The umask is applied to what a new file may have.
-    let mut file = tempfile::Builder::new().prefix(".es-migrate-").permissions(permissions).tempfile_in(directory)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode);
+    // Opened here, since the library's own messages have the name that the file has until it is whole.
+    let mut file = tempfile::Builder::new().prefix(".es-migrate-").make_in(directory, |name| options.open(name))?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path).map(drop).map_err(|error| error.error)
@@ -56,6 +61,7 @@ fn by_rename(path: &Path, content: &[u8], permissions: Permissions) -> io::Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::Permissions;
     use std::os::unix::fs::symlink;
 
     fn names(directory: &Path) -> Vec<String> {
@@ -97,7 +103,9 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let message = |path: &Path| write_whole(path, b"x").unwrap_err().message;
         assert!(message(scratch.path()).ends_with("is a directory"), "{}", message(scratch.path()));
-        assert!(message(&scratch.path().join("no/record")).contains("No such file or directory"));
+        let nowhere = scratch.path().join("no/record");
+        let why = "No such file or directory (os error 2)";
+        assert_eq!(message(&nowhere), format!("{}: {why}", nowhere.display()));
         assert!(message(Path::new("/dev/full")).contains("No space left on device"));
         assert!(message(Path::new("/proc/es-migrate")).starts_with("/proc/es-migrate: "));
         assert_eq!(names(scratch.path()), [] as [&str; 0]);

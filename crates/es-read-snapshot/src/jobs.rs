@@ -20,9 +20,9 @@ pub(crate) struct Jobs {
 
 impl Jobs {
     /// As many as were asked for; else one a processor, where each has the files it needs, and more where it waits for them.
-    pub(crate) fn new(asked: Option<NonZero<usize>>, is_local: bool) -> Self {
+    pub(crate) fn new(asked: Option<u32>, is_local: bool) -> Self {
         let processors = processors();
-        match asked.map(usize::from) {
+        match asked.map(|jobs| jobs as usize) {
             Some(jobs) => Self { first: jobs, most: jobs },
             None if is_local => Self { first: processors, most: processors },
             // Each takes memory and turns with the others: where the store is near, few are faster.
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn jobs_that_were_asked_for_are_as_many_and_local_ones_one_a_processor() {
         for is_local in [false, true] {
-            assert_eq!(Jobs::new(NonZero::new(3), is_local), Jobs { first: 3, most: 3 });
+            assert_eq!(Jobs::new(Some(3), is_local), Jobs { first: 3, most: 3 });
         }
         assert_eq!(Jobs::new(None, true), Jobs { first: processors(), most: processors() });
         assert!(Jobs::new(None, false).most >= OF_OBJECTS);

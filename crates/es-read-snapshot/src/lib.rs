@@ -21,7 +21,6 @@ use es_cli::{Exit, Fault, Io, is_written_in_place, record_line, write_whole};
 use es_repository::{ErrorKind, ObjectOptions, Options, Repository, RequestListener, S3Credentials, without_secrets};
 use serde_json::json;
 use std::collections::HashSet;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -55,7 +54,13 @@ pub struct Args {
     snapshot: Option<String>,
 
     /// Indices, comma-separated; patterns with * and, after a -, what to leave out [default: all]
-    #[arg(long, value_name = "LIST", value_delimiter = ',', allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new(),
+        allow_hyphen_values = true
+    )]
     indices: Vec<String>,
 
     /// Only these shards of each index, comma-separated
@@ -118,8 +123,8 @@ pub struct Args {
     record: Option<PathBuf>,
 
     /// Read so many segments, parts of large ones, or lists of files at a time [default: one a processor, up to 16 of an object store]
-    #[arg(long, value_name = "N")]
-    jobs: Option<NonZero<usize>>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    jobs: Option<u32>,
 
     /// Read documents without the vectors that the server left out of them
     #[arg(long, conflicts_with_all = NO_DOCUMENTS)]

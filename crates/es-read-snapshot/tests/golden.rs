@@ -103,6 +103,7 @@ fn what_is_not_there_is_the_answer_no() {
     let root = golden().join("elasticsearch-7.10.2");
     for (arguments, message) in [
         (&["--snapshot", "three"][..], "snapshot \"three\" is not in the repository"),
+        (&["--snapshot", "two", "--generation", "999"], "index-999: no such list of snapshots in the repository"),
         (&["--snapshot", "two", "--indices", "docs,nope*"], "no index \"nope*\" in snapshot \"two\""),
         (&["--snapshot", "two", "--indices", "docs", "--shards", "7"], "index \"docs\" has no shard 7: it has 2"),
         (
@@ -118,16 +119,29 @@ fn what_is_not_there_is_the_answer_no() {
 
 #[test]
 fn a_path_is_told_as_the_url_it_should_be() {
-    let output = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
-        .env_clear()
-        .args(["--repository", "/mnt/my backup", "--list", "snapshots"])
-        .output()
-        .unwrap();
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
-    assert_eq!(
-        text(&output.stderr),
-        "es-read-snapshot: \"/mnt/my backup\" is no URL\nes-read-snapshot: hint: a directory is file:///mnt/my%20backup\n"
-    );
+    let scratch = tempfile::tempdir().unwrap();
+    let root = scratch.path().canonicalize().unwrap();
+    fs::create_dir_all(root.join("a#b/deeper?")).unwrap();
+    fs::create_dir_all(root.join("backups")).unwrap();
+    let here = root.to_str().unwrap();
+    for (typed, why, url) in [
+        ("/mnt/my backup", "\"/mnt/my backup\" is no URL", "a directory is file:///mnt/my%20backup"),
+        // What may be a secret is shown only where it is the name of a directory.
+        ("/mnt/a?sig=x", "\"/mnt/a\" is no URL", "a directory is file:///mnt/a"),
+        ("a#b/deeper?", "\"a#b/deeper?\" is no URL", &format!("a directory is file://{here}/a%23b/deeper%3F")),
+        ("file:backups", "\"file:backups\" is no URL", &format!("a directory is file://{here}/backups")),
+        ("file://backups", "file://backups/: not the path of a file", &format!("a directory is file://{here}/backups")),
+        ("file://mnt/x", "file://mnt/x: not the path of a file", "a path begins with a third '/': file:///mnt/x"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_es-read-snapshot"))
+            .env_clear()
+            .current_dir(&root)
+            .args(["--repository", typed, "--list", "snapshots"])
+            .output()
+            .unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{typed}");
+        assert_eq!(text(&output.stderr), format!("es-read-snapshot: {why}\nes-read-snapshot: hint: {url}\n"));
+    }
 }
 
 #[test]
@@ -253,6 +267,9 @@ fn what_would_not_be_heard_is_wrong_usage() {
         &["--format", "bulk", "--target-index", ""],
         &["--fields", ""],
         &["--fields", "a,,b"],
+        &["--indices", ""],
+        &["--indices", "docs,"],
+        &["--jobs", "0"],
         &["--list", "indices", "--record", "/dev/null"],
         &["--metadata", "--record", "/dev/null"],
         &["--metadata", "--shards", "0"],

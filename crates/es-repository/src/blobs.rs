@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::object::{ObjectOptions, Objects};
+use crate::repository::of_directory;
 use crate::secrets::without_secrets;
 
 /// No metadata blob is larger.
@@ -43,8 +44,12 @@ impl Blobs {
         let backend = if url.scheme() == "file" {
             let root = url.to_file_path().map_err(|()| {
                 let path = plain.trim_start_matches("file:").trim_start_matches('/');
-                Error::new(ErrorKind::Usage, format!("{plain}: not the path of a file"))
-                    .with_hint(format!("a path begins with a third '/': file:///{path}"))
+                let hint = if Path::new(path).is_dir() {
+                    format!("a directory is {}", of_directory(path))
+                } else {
+                    format!("a path begins with a third '/': file:///{path}")
+                };
+                Error::new(ErrorKind::Usage, format!("{plain}: not the path of a file")).with_hint(hint)
             })?;
             let name = root.display().to_string();
             match root.metadata() {

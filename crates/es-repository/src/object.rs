@@ -206,6 +206,10 @@ impl Objects {
             }
         };
         let address = without_secrets(url.as_str());
+        if prefix.contains("//") {
+            return Err(usage(url, "a base path with two '/' in a row cannot be read")
+                .with_hint("copy the repository to another base path"));
+        }
         Path::parse(&prefix).map_err(|error| usage(url, error))?;
         Ok(Self { runtime, store, address, prefix, can_list, health })
     }

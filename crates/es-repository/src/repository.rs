@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Display;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
@@ -20,15 +21,17 @@ use crate::snapshot_info::SnapshotInfo;
 use crate::tree::from_slice;
 
 /// A path as it is typed, as a URL.
-fn of_directory(path: &str) -> String {
+pub(crate) fn of_directory(path: &str) -> String {
     let whole = std::path::absolute(path).ok().and_then(|path| Url::from_file_path(path).ok());
     whole.map_or_else(|| "file:///path".into(), String::from)
 }
 
 fn parsed(url: &str) -> Result<Url> {
     let no_url = |path: &str| {
-        Error::new(ErrorKind::Usage, format!("{:?} is no URL", without_secrets(url)))
-            .with_hint(format!("a directory is {}", of_directory(&without_secrets(path))))
+        // What comes after a '?' may be a secret, if it is no directory.
+        let shown = |text: &str| if Path::new(path).is_dir() { text.to_owned() } else { without_secrets(text) };
+        Error::new(ErrorKind::Usage, format!("{:?} is no URL", shown(url)))
+            .with_hint(format!("a directory is {}", of_directory(&shown(path))))
     };
     // What is no path from the root on would be taken for one.
     match url.strip_prefix("file:").filter(|path| !path.starts_with('/')) {
@@ -59,11 +62,17 @@ impl Repository {
     pub fn open(url: &str, options: &Options) -> Result<Self> {
         let parsed = parsed(url)?;
         let blobs = Arc::new(Blobs::open(&parsed, &options.object)?);
-        let generation = match options.generation {
-            Some(generation) => generation,
-            None => newest_generation(&blobs)?,
+        let data = match options.generation {
+            Some(asked) => {
+                let blob = format!("index-{asked}");
+                let absent = || {
+                    Error::new(ErrorKind::Absent, format!("{blob}: no such list of snapshots in the repository"))
+                        .with_hint("without --generation the newest is read")
+                };
+                RepositoryData::parse(&blob, asked, &blobs.find(&blob)?.ok_or_else(absent)?)?
+            }
+            None => read_data(&blobs, newest_generation(&blobs)?)?,
         };
-        let data = read_data(&blobs, generation)?;
         Ok(Self { blobs, data, parsing: Mutex::new(()) })
     }
 
