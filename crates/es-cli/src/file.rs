@@ -48,10 +48,10 @@ fn by_rename(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
         Some(parent) if parent != Path::new("") => parent.to_path_buf(),
         _ => PathBuf::from("."),
     };
-    // Removed again wherever this ends early. The umask is applied to what a new file may have.
+    // The umask is applied to what a new file may have.
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(mode);
-    // Opened here, since the library's own messages have the name that the file has until it is whole.
+    // Removed again wherever this ends early. Opened here, since the library's messages have the name it has until it is whole.
     let mut file = tempfile::Builder::new().prefix(".es-migrate-").make_in(directory, |name| options.open(name))?;
     file.write_all(content)?;
     file.as_file().sync_all()?;

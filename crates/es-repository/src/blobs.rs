@@ -10,13 +10,18 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::object::{ObjectOptions, Objects};
-use crate::repository::of_directory;
 use crate::secrets::without_secrets;
 
 /// No metadata blob is larger.
 const WHOLE_LIMIT: u64 = 2 << 30;
 /// Bytes of a stream that are read of a file at a time.
 const STEP: usize = 256 << 10;
+
+/// What to write in place of a path as it was typed.
+pub(crate) fn directory_hint(path: &str) -> String {
+    let whole = std::path::absolute(path).ok().and_then(|path| Url::from_file_path(path).ok());
+    format!("a directory is {}", whole.as_ref().map_or("file:///path", Url::as_str))
+}
 
 enum Backend {
     Files(PathBuf),
@@ -45,7 +50,7 @@ impl Blobs {
             let root = url.to_file_path().map_err(|()| {
                 let path = plain.trim_start_matches("file:").trim_start_matches('/');
                 let hint = if Path::new(path).is_dir() {
-                    format!("a directory is {}", of_directory(path))
+                    directory_hint(path)
                 } else {
                     format!("a path begins with a third '/': file:///{path}")
                 };

@@ -425,15 +425,19 @@ mod tests {
         }
     }
 
+    /// What becomes of an index, and whether it may have nested objects.
+    fn judged(version_created: u64, source_only: &str, mappings: &Value) -> (Verdict, bool) {
+        let settings = json!({"index.number_of_shards": "1", "index.version.created": version_created.to_string(),
+            "index.source_only": source_only});
+        let text = json!({"i": {"settings": settings, "mappings": mappings}}).to_string();
+        let index = IndexMetadata::parse("meta", text.as_bytes(), "i").unwrap();
+        (index.verdict(), index.may_have_nested())
+    }
+
     #[test]
     fn a_snapshot_of_sources_only_is_judged_by_the_mapping_that_it_hides() {
         let judged = |source_only: &str, name: &str, hidden: Value| {
-            let settings = json!({"index.number_of_shards": "1", "index.version.created": "9111000",
-                "index.source_only": source_only});
-            let mapping = json!({ name: {"enabled": false, "_meta": { name: hidden }}});
-            let text = json!({"i": {"settings": settings, "mappings": [mapping]}}).to_string();
-            let index = IndexMetadata::parse("meta", text.as_bytes(), "i").unwrap();
-            (index.verdict(), index.may_have_nested())
+            judged(9_111_000, source_only, &json!([{ name: {"enabled": false, "_meta": { name: hidden }}}]))
         };
         let field = |kind: &str| json!({"properties": {"o": {"properties": {"f": {"type": kind}}}}});
         let vectors = Verdict::WithoutVectors("vectors are excluded from _source".into());
@@ -448,24 +452,17 @@ mod tests {
 
     #[test]
     fn a_mapping_that_was_replaced_may_have_had_anything() {
-        let judged = |version: u64, mappings: Value| {
-            let settings = json!({"index.number_of_shards": "1", "index.version.created": version.to_string(),
-                "index.source_only": "true"});
-            let text = json!({"i": {"settings": settings, "mappings": mappings}}).to_string();
-            let index = IndexMetadata::parse("meta", text.as_bytes(), "i").unwrap();
-            (index.verdict(), index.may_have_nested())
-        };
         for meta in [json!({}), json!({"owner": {"properties": {}}}), json!({"_doc": "text"}), Value::Null] {
             let mappings = json!([{"_doc": {"enabled": false, "_meta": meta}}]);
-            let (verdict, nested) = judged(9_111_000, mappings.clone());
+            let (verdict, nested) = judged(9_111_000, "true", &mappings);
             assert!(matches!(verdict, Verdict::WithoutVectors(why) if why.contains("not known")), "{meta}");
             assert!(nested);
-            let of_5 = judged(5_060_099, mappings).0;
+            let of_5 = judged(5_060_099, "true", &mappings).0;
             assert!(matches!(of_5, Verdict::Unreadable(why) if why.contains("parents")), "{meta}");
         }
         // An index of no mapping is given none.
         for none in [json!([]), json!({})] {
-            assert_eq!(judged(9_111_000, none), (Verdict::Readable, false));
+            assert_eq!(judged(9_111_000, "true", &none), (Verdict::Readable, false));
         }
     }
 

@@ -125,12 +125,25 @@ fn decoded(url: &Url, part: &str) -> Result<String> {
     Ok(text.into_owned())
 }
 
-/// Fails on a URL of a store that names nothing in it.
+/// Fails on a URL of a store that names nothing in it that can be asked for.
 pub(crate) fn check_url(url: &Url) -> Result<()> {
     if matches!(url.scheme(), "s3" | "gs" | "azure" | "az" | "abfs") {
         bucket(url)?;
+        check_base_path(url, &base_path(url)?)?;
     }
     Ok(())
+}
+
+fn base_path(url: &Url) -> Result<String> {
+    decoded(url, url.path().trim_matches('/'))
+}
+
+fn check_base_path(url: &Url, path: &str) -> Result<()> {
+    if path.contains("//") {
+        return Err(usage(url, "a base path with two '/' in a row cannot be read")
+            .with_hint("copy the repository to another base path"));
+    }
+    Path::parse(path).map(drop).map_err(|error| usage(url, error))
 }
 
 fn bucket(url: &Url) -> Result<&str> {
@@ -157,7 +170,7 @@ impl Objects {
         let bundle = options.ca_bundle.as_deref();
         let health = Arc::new(Health::new(options.listener.clone()));
         let http = Connector::new(bundle, Arc::clone(&health)).map_err(|why| usage(url, why))?;
-        let mut prefix = decoded(url, url.path().trim_matches('/'))?;
+        let mut prefix = base_path(url)?;
         let mut can_list = true;
         let failed = |error: object_store::Error| usage(url, reworded(&error.to_string()));
         let store: Arc<dyn ObjectStore> = match url.scheme() {
@@ -206,11 +219,7 @@ impl Objects {
             }
         };
         let address = without_secrets(url.as_str());
-        if prefix.contains("//") {
-            return Err(usage(url, "a base path with two '/' in a row cannot be read")
-                .with_hint("copy the repository to another base path"));
-        }
-        Path::parse(&prefix).map_err(|error| usage(url, error))?;
+        check_base_path(url, &prefix)?;
         Ok(Self { runtime, store, address, prefix, can_list, health })
     }
 

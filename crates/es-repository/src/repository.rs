@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::fmt::Display;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
 
-use crate::blobs::{Blobs, check_name};
+use crate::blobs::{Blobs, check_name, directory_hint};
 use crate::checksum_blob_store_format::unframe;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index_metadata::IndexMetadata;
@@ -20,18 +21,11 @@ use crate::shard_snapshot::ShardSnapshot;
 use crate::snapshot_info::SnapshotInfo;
 use crate::tree::from_slice;
 
-/// A path as it is typed, as a URL.
-pub(crate) fn of_directory(path: &str) -> String {
-    let whole = std::path::absolute(path).ok().and_then(|path| Url::from_file_path(path).ok());
-    whole.map_or_else(|| "file:///path".into(), String::from)
-}
-
 fn parsed(url: &str) -> Result<Url> {
     let no_url = |path: &str| {
         // What comes after a '?' may be a secret, if it is no directory.
         let shown = |text: &str| if Path::new(path).is_dir() { text.to_owned() } else { without_secrets(text) };
-        Error::new(ErrorKind::Usage, format!("{:?} is no URL", shown(url)))
-            .with_hint(format!("a directory is {}", of_directory(&shown(path))))
+        Error::new(ErrorKind::Usage, format!("{:?} is no URL", shown(url))).with_hint(directory_hint(&shown(path)))
     };
     // What is no path from the root on would be taken for one.
     match url.strip_prefix("file:").filter(|path| !path.starts_with('/')) {
@@ -63,14 +57,10 @@ impl Repository {
         let parsed = parsed(url)?;
         let blobs = Arc::new(Blobs::open(&parsed, &options.object)?);
         let data = match options.generation {
-            Some(asked) => {
-                let blob = format!("index-{asked}");
-                let absent = || {
-                    Error::new(ErrorKind::Absent, format!("{blob}: no such list of snapshots in the repository"))
-                        .with_hint("without --generation the newest is read")
-                };
-                RepositoryData::parse(&blob, asked, &blobs.find(&blob)?.ok_or_else(absent)?)?
-            }
+            Some(asked) => find_data(&blobs, asked)?.ok_or_else(|| {
+                Error::new(ErrorKind::Absent, format!("index-{asked}: no such list of snapshots in the repository"))
+                    .with_hint("without --generation the newest is read")
+            })?,
             None => read_data(&blobs, newest_generation(&blobs)?)?,
         };
         Ok(Self { blobs, data, parsing: Mutex::new(()) })
@@ -230,10 +220,15 @@ impl Repository {
     }
 }
 
-fn read_data(blobs: &Blobs, generation: u64) -> Result<RepositoryData> {
+fn find_data(blobs: &Blobs, generation: u64) -> Result<Option<RepositoryData>> {
     let blob = format!("index-{generation}");
-    let bytes = blobs.get(&blob)?;
-    RepositoryData::parse(&blob, generation, &bytes)
+    blobs.find(&blob)?.map(|bytes| RepositoryData::parse(&blob, generation, &bytes)).transpose()
+}
+
+/// What the repository itself names must be there.
+fn read_data(blobs: &Blobs, generation: u64) -> Result<RepositoryData> {
+    find_data(blobs, generation)?
+        .ok_or_else(|| Error::blob(&format!("index-{generation}"), &io::ErrorKind::NotFound.into()))
 }
 
 /// A list of snapshots that is not there.
