@@ -197,6 +197,7 @@ def measured(reading, arguments):
     memory, memory_s3 = (max(run["memory"] for way, own in runs.items() if way[0] == kind for run in own) for kind in ("read", "S3"))
     store = statistics.median(run["store"] for run in runs["S3", INDEX, OWN_JOBS])
     dump, ours = statistics.median(run["wall"] for run in dumps), wall["read", INDEX, 2]
+    longer = wall["S3", ONE, OWN_JOBS] - wall["read", ONE, 2]
 
     def row(name, way, beside):
         own = [run["wall"] for run in runs[way]]
@@ -244,6 +245,8 @@ store of {SERVER}, {stored / 2**20:.0f} MiB of which are stored fields; and the 
 Two jobs in place of one: {scaling} times as fast. "Decompressed" is crates/es-repository/examples/decompress.rs: it reads the
 same bytes from front to back, with their checksum, decompresses them, looks at nothing, and prints them as `lz4 -d` does; where it is
 "only decompressed", it throws them away. While 5 shards were read from S3, the store took {store:.2f} s of CPU of the same cores.
+
+From S3 the one segment took {longer:.3f} s longer than from files; curl took {wall["fetched", ONE, 1]:.3f} s only to fetch it, on the same cores.
 
 {fetched:,} bytes were fetched for {stored:,} bytes of stored fields: {fetched / stored:.3f}. Peak memory was {memory:.0f} MiB at most,
 {memory_s3:.0f} MiB from S3, and {large[0]:.0f} MiB for documents of 20 MB with two jobs, {large[1]:.0f} MiB with four.
