@@ -30,19 +30,22 @@ build: ## Builds the tools (release)
 	@sh scripts/prerequisites cargo
 	$(CARGO) build --release --locked $(TOOL_PACKAGES)
 
+# What a target needs beside the compiler is inherited by the one that is built first: what is missing is named before anything is compiled.
+demo demo-s3: NEEDS = python3 venv curl
+test: NEEDS = java mvn zstd python3 venv curl
+record-errors: NEEDS = python3
+
 bed:
-	@sh scripts/prerequisites cargo java mvn
+	@sh scripts/prerequisites cargo java mvn $(NEEDS)
 	$(CARGO) build --release --locked $(TOOL_PACKAGES) -p es-testkit $(FEATURES)
 
 demo: bed ## Moves N documents from 5.5.2 to 6.1.2, on real servers it starts itself (KEEP=1 leaves them up)
-	@sh scripts/prerequisites python3 venv curl
 	PATH="$(abspath $(RELEASE)):$$PATH" $(BED) run $(if $(KEEP),--keep) -- sh scripts/demo $(N)
 
 demo-s3: bed ## The same from OpenSearch to OpenSearch, through S3
 	PATH="$(abspath $(RELEASE)):$$PATH" $(BED) run $(if $(KEEP),--keep) -- sh scripts/demo-s3 $(N)
 
 test: check ## Lints, then all tests, on real servers too
-	@sh scripts/prerequisites cargo java mvn zstd python3 venv curl
 	$(CARGO) build --locked --workspace --bins $(FEATURES)
 	$(TARGET_DIR)/debug/es-testbed run -- $(CARGO) test --locked --workspace $(FEATURES)
 	tests/signing/run.sh $(abspath $(TARGET_DIR))/debug
@@ -58,7 +61,7 @@ signing: ## es-sign-request against botocore (SEED, REQUESTS), and through curl 
 check: lint shellcheck ## Everything but the tests
 
 lint:
-	@sh scripts/prerequisites cargo
+	@sh scripts/prerequisites cargo $(NEEDS)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets $(FEATURES) -- -D warnings
 
@@ -85,8 +88,8 @@ deny: ## Licences, advisories, bans and sources of all dependencies (needs cargo
 	@command -v cargo-deny >/dev/null || { echo "make deny: cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
 	$(CARGO) deny --locked check
 
-bench: bed ## Times the move, reading and signing beside curl, elasticdump and others; writes docs/benchmarks.md
-	@sh scripts/prerequisites python3 venv curl npm
+bench: ## Times the move, reading and signing beside curl, elasticdump and others; writes docs/benchmarks.md
+	@sh scripts/prerequisites cargo java mvn python3 venv curl npm
 	$(CARGO) build --release --locked $(TOOL_PACKAGES) -p es-testkit -p es-repository --bins --example decompress $(FEATURES)
 	PATH="$(abspath $(RELEASE)):$$PATH" ES_TESTBED_BENCH=1 $(BED) run -- python3 -B scripts/bench/bench.py --documents $(BENCH_N)
 	PATH="$(abspath $(RELEASE)):$$PATH" ES_TESTBED_BENCH=1 $(BED) run -- python3 -B scripts/bench/read.py --documents $(BENCH_N)
