@@ -110,7 +110,9 @@ impl Node {
     /// Sends lines of the _bulk API, none of which may be refused.
     fn bulk(&self, lines: &str) {
         let (status, answer) = self.server.text("POST", "/_bulk", "application/x-ndjson", lines.as_bytes());
-        assert!(status == 200 && answer.contains("\"errors\":false"), "_bulk: {status} {answer:.2000}");
+        // Among thousands of lines it is the first that was refused that tells why.
+        let why = answer.find("\"error\":").map_or(&*answer, |at| &answer[at..]);
+        assert!(status == 200 && answer.contains("\"errors\":false"), "_bulk: {status} {why:.2000}");
     }
 
     /// The first of two lines of the _bulk API.
@@ -982,7 +984,9 @@ fn indices_without_source_are_refused(node: &Node, location: &Path) -> End {
             // The server makes the id itself.
             let _ = writeln!(lines, "{}\n{source}", json!({"create": {"_index": index}}));
         } else {
-            let own = if *index == "x-logsdb" { "create" } else { "index" };
+            // A host is an object there in 8.17.
+            let logs = source.replace(r#""host":"h","#, "");
+            let (own, source) = if *index == "x-logsdb" { ("create", &*logs) } else { ("index", source) };
             let _ = writeln!(lines, "{}\n{source}", node.action(own, index, "doc", "1", &[]));
         }
         node.bulk(&lines);
