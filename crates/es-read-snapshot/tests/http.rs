@@ -276,7 +276,7 @@ fn what_a_store_does_not_know_is_not_for_later() {
 }
 
 #[test]
-fn what_is_said_of_indices_shards_and_snapshots_is_waited_for_side_by_side() {
+fn what_is_said_of_snapshots_indices_and_shards_is_waited_for_side_by_side() {
     let of_two = |more: &[&'static str]| [&["--snapshot", "two", "--quiet"], more].concat();
     for (arguments, blob) in [
         (of_two(&[]), "/meta-"),
@@ -288,6 +288,8 @@ fn what_is_said_of_indices_shards_and_snapshots_is_waited_for_side_by_side() {
         (of_two(&["--list", "shards"]), "/0/snap-"),
         (of_two(&["--list", "snapshots"]), "/0/snap-"),
         (vec!["--list", "snapshots", "--without-sizes"], "snap-"),
+        // The newest list, and the one that would be newer.
+        (vec!["--list", "snapshots", "--without-sizes"], "index-"),
     ] {
         // The first is answered when the second has come.
         let asked = Arc::new((Mutex::new(0), Condvar::new()));

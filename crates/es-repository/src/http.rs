@@ -31,10 +31,9 @@ const HEAD: Duration = Duration::from_mins(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes.
 pub(crate) const TRICKLE: u64 = 30 << 10;
-/// Bytes of an answer that are handed on at a time.
+/// Bytes of an answer that a connection is asked for, and that are handed on, at a time: what is copied on is still in the
+/// processor's cache.
 const PIECE: usize = 128 << 10;
-/// Bytes that a connection is asked for at a time: what is copied on from them is still in the processor's cache.
-const RECEIVED: usize = 32 << 10;
 /// Connections that are kept for the next request: as many as there are readers, most of the time.
 const IDLE: usize = 32;
 
@@ -74,7 +73,7 @@ impl HttpConnector for Connector {
             .timeout_per_write(Some(SILENT))
             // Ranges are of what is stored.
             .accept_encoding("")
-            .input_buffer_size(RECEIVED)
+            .input_buffer_size(PIECE)
             .max_idle_connections(IDLE)
             .max_idle_connections_per_host(IDLE)
             .build()

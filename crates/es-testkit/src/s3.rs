@@ -54,25 +54,30 @@ pub(crate) fn serve(serve: &Serve) -> Result<()> {
     builder.set_auth(SimpleAuth::from_single(serve.access_key.as_str(), serve.secret_key.as_str()));
     let service = builder.build();
 
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, serve.port)).await?;
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let service = service.clone();
-                // Or small answers wait for the client's delayed acknowledgement, which no S3 server does.
-                let _ = stream.set_nodelay(true);
-                tokio::spawn(async move {
-                    let http = auto::Builder::new(TokioExecutor::new());
-                    // A client that goes away in the middle is its own affair.
-                    let _ = http.serve_connection(TokioIo::new(stream), service).await;
-                });
-            }
-        });
-        // The bed holds the other end of this pipe and never writes: its end is the bed's end.
-        tokio::task::spawn_blocking(|| io::copy(&mut io::stdin(), &mut io::sink())).await??;
-        Ok(())
-    })
+    // On a machine of two processors the store has half a one. Each more thread that may take up a request, and each more that may do
+    // an operation on a file, is a change of threads more.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).max_blocking_threads(1).enable_all().build()?;
+    let listener = runtime.block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, serve.port)))?;
+    // Which every system has. BBR, which some have by default, paces what it sends by a timer for each few segments: on the
+    // loopback of a virtual machine, where a timer is a way out of it and back, that is a third of what sending takes. It is
+    // inherited by what is accepted; set there, the timers stay.
+    rustix::net::sockopt::set_tcp_congestion(&listener, "reno")?;
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = service.clone();
+            // Or small answers wait for the client's delayed acknowledgement, which no S3 server does.
+            let _ = stream.set_nodelay(true);
+            tokio::spawn(async move {
+                let http = auto::Builder::new(TokioExecutor::new());
+                // A client that goes away in the middle is its own affair.
+                let _ = http.serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    });
+    // The bed holds the other end of this pipe and never writes: its end is the bed's end.
+    io::copy(&mut io::stdin(), &mut io::sink())?;
+    Ok(())
 }
 
 #[cfg(feature = "s3")]
