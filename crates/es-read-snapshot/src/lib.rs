@@ -130,7 +130,7 @@ pub struct Args {
     #[arg(long, conflicts_with_all = NO_DOCUMENTS)]
     without_vectors: bool,
 
-    /// Do not look for documents of one index that have one id (they take 16 bytes a document in TMPDIR)
+    /// Do not look for documents of one index that have one id (they take 8 bytes a document in TMPDIR)
     #[arg(long, conflicts_with_all = NO_DOCUMENTS)]
     allow_duplicate_ids: bool,
 

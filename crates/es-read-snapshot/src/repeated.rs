@@ -1,41 +1,36 @@
-//! Ids that come more than once, however many there are: hashes in sorted runs, which go to files without names.
+//! Ids that come more than once, however many there are: hashes in sorted runs, which go to a file without a name.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::fs::File;
 use std::hash::{BuildHasher, Hash};
-use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, Write};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 
 use foldhash::quality::FixedState;
 
 /// Hashes that are held in memory, of 8 bytes each.
 const RUN: usize = 1 << 21;
+/// Bytes of a run that are read at a time, at most.
+const READ: usize = 256 << 10;
 
 pub(crate) fn hash(id: impl Hash) -> u64 {
     FixedState::default().hash_one(id)
 }
 
-/// Place of an index in the plan, and the hash of an id in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Key(u128);
-
-impl Key {
-    fn new(index: usize, hash: u64) -> Self {
-        Self((index as u128) << 64 | u128::from(hash))
-    }
-
-    fn index(self) -> usize {
-        usize::try_from(self.0 >> 64).unwrap_or(usize::MAX)
-    }
-}
-
 /// All ids that were printed.
 #[derive(Default)]
 pub(crate) struct Ids {
-    /// By index: keys take twice the room, and longer to sort.
+    /// By index.
     held: BTreeMap<usize, Vec<u64>>,
     count: usize,
-    runs: Vec<File>,
+    /// One for all: there may be more runs than a process may have files.
+    file: Option<File>,
+    /// Bytes in it.
+    length: u64,
+    /// Where the sorted runs of an index are in it.
+    runs: BTreeMap<usize, Vec<Range<u64>>>,
 }
 
 impl Ids {
@@ -52,57 +47,84 @@ impl Ids {
     }
 
     fn put_aside(&mut self) -> io::Result<()> {
-        let mut run = BufWriter::new(tempfile::tempfile()?);
-        for key in sorted(std::mem::take(&mut self.held)) {
-            run.write_all(&key.0.to_be_bytes())?;
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => tempfile::tempfile()?,
+        };
+        let mut writer = BufWriter::new(self.file.insert(file));
+        for (index, mut hashes) in std::mem::take(&mut self.held) {
+            hashes.sort_unstable();
+            for hash in &hashes {
+                writer.write_all(&hash.to_be_bytes())?;
+            }
+            let begin = self.length;
+            self.length += 8 * hashes.len() as u64;
+            self.runs.entry(index).or_default().push(begin..self.length);
         }
-        let mut run = run.into_inner().map_err(io::IntoInnerError::into_error)?;
-        run.rewind()?;
-        self.runs.push(run);
+        writer.flush()?;
         self.count = 0;
         Ok(())
     }
 
     /// How many ids have come before, by index.
     pub(crate) fn repeated(self, indices: usize) -> io::Result<Vec<u64>> {
+        let Self { mut held, file, mut runs, .. } = self;
         let mut counts = vec![0; indices];
-        let mut held = sorted(self.held);
-        let mut runs: Vec<_> = self.runs.into_iter().map(BufReader::new).collect();
-        // The held ones come after all runs.
-        let last = runs.len();
-        let mut next = |run: usize| match runs.get_mut(run) {
-            Some(run) => read(run),
-            None => Ok(held.next()),
-        };
-        let mut heap = BinaryHeap::new();
-        for run in 0..=last {
-            heap.extend(next(run)?.map(|key| Reverse((key, run))));
-        }
-        let mut before = None;
-        while let Some(Reverse((key, run))) = heap.pop() {
-            if before == Some(key)
-                && let Some(count) = counts.get_mut(key.index())
-            {
-                *count += 1;
-            }
-            before = Some(key);
-            heap.extend(next(run)?.map(|key| Reverse((key, run))));
+        for (index, count) in counts.iter_mut().enumerate() {
+            let runs = runs.remove(&index).unwrap_or_default();
+            // Together no more than is held before.
+            let size = (8 * RUN).checked_div(runs.len()).unwrap_or_default().min(READ);
+            let runs = file.iter().flat_map(|file| runs.iter().cloned().map(move |rest| Section { file, rest }));
+            let runs = runs.map(|section| BufReader::with_capacity(size, section)).collect();
+            *count = repeated_in(held.remove(&index).unwrap_or_default(), runs)?;
         }
         Ok(counts)
     }
 }
 
-fn sorted(held: BTreeMap<usize, Vec<u64>>) -> impl Iterator<Item = Key> {
-    held.into_iter().flat_map(|(index, mut hashes)| {
-        hashes.sort_unstable();
-        hashes.into_iter().map(move |hash| Key::new(index, hash))
-    })
+/// How many of these hashes have come before.
+fn repeated_in(mut held: Vec<u64>, mut runs: Vec<BufReader<Section<'_>>>) -> io::Result<u64> {
+    held.sort_unstable();
+    let mut held = held.into_iter();
+    // The held ones come after all runs.
+    let last = runs.len();
+    let mut next = |run: usize| match runs.get_mut(run) {
+        Some(run) => read(run),
+        None => Ok(held.next()),
+    };
+    let mut heap = BinaryHeap::new();
+    for run in 0..=last {
+        heap.extend(next(run)?.map(|hash| Reverse((hash, run))));
+    }
+    let (mut count, mut before) = (0, None);
+    while let Some(Reverse((hash, run))) = heap.pop() {
+        count += u64::from(before == Some(hash));
+        before = Some(hash);
+        heap.extend(next(run)?.map(|hash| Reverse((hash, run))));
+    }
+    Ok(count)
 }
 
-fn read(run: &mut BufReader<File>) -> io::Result<Option<Key>> {
-    let mut key = [0; 16];
-    match run.read_exact(&mut key) {
-        Ok(()) => Ok(Some(Key(u128::from_be_bytes(key)))),
+/// A part of a file.
+struct Section<'a> {
+    file: &'a File,
+    rest: Range<u64>,
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.rest.end - self.rest.start).unwrap_or(usize::MAX);
+        let want = left.min(buffer.len());
+        let count = self.file.read_at(&mut buffer[..want], self.rest.start)?;
+        self.rest.start += count as u64;
+        Ok(count)
+    }
+}
+
+fn read(run: &mut impl Read) -> io::Result<Option<u64>> {
+    let mut hash = [0; 8];
+    match run.read_exact(&mut hash) {
+        Ok(()) => Ok(Some(u64::from_be_bytes(hash))),
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(error),
     }
@@ -120,8 +142,12 @@ mod tests {
         for (index, id) in [(1, 5), (0, 5), (0, RUN + 5), (0, 5)] {
             ids.add(index, &[hash(id)]).unwrap();
         }
-        assert_eq!(ids.runs.len(), 2);
-        assert_eq!(ids.repeated(2).unwrap(), [3, 0]);
+        // Those of another index lie between.
+        ids.add(2, &hashes[..RUN - 2]).unwrap();
+        ids.add(0, &[hash(6)]).unwrap();
+        ids.add(1, &[hash(5)]).unwrap();
+        assert_eq!(ids.runs[&0].len(), 3);
+        assert_eq!(ids.repeated(3).unwrap(), [4, 1, 0]);
     }
 
     #[test]
