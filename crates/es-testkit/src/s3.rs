@@ -59,9 +59,8 @@ pub(crate) fn serve(serve: &Serve) -> Result<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).max_blocking_threads(1).enable_all().build()?;
     let listener = runtime.block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, serve.port)))?;
-    // Which every system has. BBR, which some have by default, paces what it sends by a timer for each few segments: on the
-    // loopback of a virtual machine, where a timer is a way out of it and back, that is a third of what sending takes. It is
-    // inherited by what is accepted; set there, the timers stay.
+    // Which every system has. BBR, which some have by default, paces what it sends by a timer for every few segments, and each is a way
+    // out of a virtual machine and back. What is accepted inherits it; set there, it comes too late to be without timers.
     rustix::net::sockopt::set_tcp_congestion(&listener, "reno")?;
     runtime.spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
