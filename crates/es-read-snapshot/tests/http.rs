@@ -182,9 +182,8 @@ fn addresses_that_make_no_sense_are_wrong_usage_and_say_no_secrets() {
 
 #[test]
 fn a_password_in_a_url_is_in_no_message() {
-    // Nothing listens there.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let output = read(&format!("http://me:canary-secret@127.0.0.1:{port}/x?sig=canary-too"), &["--list", "snapshots"]);
+    // Nothing listens there; a port that was free a moment ago may be another test's.
+    let output = read("http://me:canary-secret@127.0.0.1:1/x?sig=canary-too", &["--list", "snapshots"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(75), 0), "{said}");
     assert!(said.contains("127.0.0.1") && !said.contains("canary"), "{said}");
@@ -267,6 +266,11 @@ fn what_a_store_refuses_for_good_is_not_tried_again() {
         // Encoded once.
         assert!(asked[0].starts_with("GET /bucket/a%20b/index.latest "), "{asked:?}");
     }
+    // That a list is not there may be because nothing is.
+    let (address, _requests) = answers("404 Not Found", "<Code>NoSuchBucket</Code>");
+    let endpoint = format!("http://{address}");
+    let flags = ["--anonymous", "--path-style", "--generation", "2", "--list", "snapshots", "--endpoint", &endpoint];
+    refuses(&read("s3://bucket/a", &flags), 3, "there is no such bucket: ");
 }
 
 #[test]
@@ -276,7 +280,7 @@ fn what_a_store_does_not_know_is_not_for_later() {
 }
 
 #[test]
-fn what_is_said_of_snapshots_indices_and_shards_is_waited_for_side_by_side() {
+fn what_is_said_of_indices_shards_and_snapshots_is_waited_for_side_by_side() {
     let of_two = |more: &[&'static str]| [&["--snapshot", "two", "--quiet"], more].concat();
     for (arguments, blob) in [
         (of_two(&[]), "/meta-"),
@@ -288,8 +292,6 @@ fn what_is_said_of_snapshots_indices_and_shards_is_waited_for_side_by_side() {
         (of_two(&["--list", "shards"]), "/0/snap-"),
         (of_two(&["--list", "snapshots"]), "/0/snap-"),
         (vec!["--list", "snapshots", "--without-sizes"], "snap-"),
-        // The newest list, and the one that would be newer.
-        (vec!["--list", "snapshots", "--without-sizes"], "index-"),
     ] {
         // The first is answered when the second has come.
         let asked = Arc::new((Mutex::new(0), Condvar::new()));

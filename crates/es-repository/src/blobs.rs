@@ -5,7 +5,6 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, ScopedJoinHandle};
 
 use url::Url;
 
@@ -88,24 +87,6 @@ impl Blobs {
 
     pub(crate) fn count(&self, bytes: u64) {
         self.fetched.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// Does both, at the same time where one waits for answers.
-    pub(crate) fn both<A: Send, B>(&self, one: impl Fn() -> A + Sync, other: impl FnOnce() -> B) -> (A, B) {
-        if matches!(self.backend, Backend::Files(_)) {
-            return (one(), other());
-        }
-        thread::scope(|scope| {
-            let apart = thread::Builder::new().spawn_scoped(scope, &one);
-            let other = other();
-            let one = match apart.map(ScopedJoinHandle::join) {
-                Ok(Ok(one)) => one,
-                Ok(Err(panic)) => std::panic::resume_unwind(panic),
-                // The system has no thread left.
-                Err(_) => one(),
-            };
-            (one, other)
-        })
     }
 
     /// Names directly below the root that begin with `prefix`. `None` where the store cannot list.

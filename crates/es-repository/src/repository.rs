@@ -47,6 +47,8 @@ pub struct Options {
 pub struct Repository {
     blobs: Arc<Blobs>,
     data: RepositoryData,
+    /// Whether the list of snapshots is one that was asked for, whatever `index.latest` says.
+    is_chosen: bool,
     /// Held while metadata of an index are in memory.
     parsing: Mutex<()>,
 }
@@ -56,14 +58,24 @@ impl Repository {
     pub fn open(url: &str, options: &Options) -> Result<Self> {
         let parsed = parsed(url)?;
         let blobs = Arc::new(Blobs::open(&parsed, &options.object)?);
-        let data = match options.generation {
-            Some(asked) => find_data(&blobs, asked)?.ok_or_else(|| {
-                Error::new(ErrorKind::Absent, format!("index-{asked}: no such list of snapshots in the repository"))
-                    .with_hint("without --generation the newest is read")
-            })?,
-            None => newest_data(&blobs)?,
+        let data = if let Some(asked) = options.generation {
+            let data = find_data(&blobs, asked)?;
+            if data.is_none() {
+                // There may be no such bucket either.
+                blobs.list("index-")?;
+            }
+            let what = format!("index-{asked}: no such list of snapshots in the repository");
+            data.ok_or_else(|| {
+                Error::new(ErrorKind::Absent, what).with_hint("without --generation the newest is read")
+            })?
+        } else {
+            let newest = newest_generation(&blobs)?.ok_or_else(|| {
+                Error::new(ErrorKind::Failed, "no index-N: this is not the base of a snapshot repository")
+                    .with_hint("give the repository's location, or bucket and base_path")
+            })?;
+            read_data(&blobs, newest)?
         };
-        Ok(Self { blobs, data, parsing: Mutex::new(()) })
+        Ok(Self { blobs, data, is_chosen: options.generation.is_some(), parsing: Mutex::new(()) })
     }
 
     /// Fails on a URL that can be no repository's, without asking anyone.
@@ -202,22 +214,23 @@ impl Repository {
     pub fn still_holds(&self, snapshot: &SnapshotEntry) -> Result<()> {
         let gone =
             || Error::new(ErrorKind::Corrupt, format!("snapshot {:?} was deleted while it was read", snapshot.name));
-        let blob = format!("snap-{}.dat", snapshot.uuid);
-        let blobs = &self.blobs;
-        let (latest, listed) =
-            blobs.both(|| latest_generation(blobs), || listed_generation(blobs, Some(self.data.generation)));
-        match newest_generation(blobs, latest?, listed?) {
-            Ok(generation) if generation == self.data.generation => Ok(()),
-            Ok(generation) => {
-                let data = read_data(blobs, generation)?;
+        let own_blob_decides = || match self.blobs.find(&format!("snap-{}.dat", snapshot.uuid))? {
+            Some(_) => Ok(()),
+            None => Err(gone()),
+        };
+        if self.is_chosen {
+            return own_blob_decides();
+        }
+        match newest_generation(&self.blobs) {
+            Ok(Some(generation)) if generation == self.data.generation => Ok(()),
+            Ok(Some(generation)) => {
+                let data = read_data(&self.blobs, generation)?;
                 let held = data.snapshots.iter().any(|held| held.uuid == snapshot.uuid);
                 if held { Ok(()) } else { Err(gone()) }
             }
-            // Being written to just now: the snapshot's own blob decides.
-            Err(error) if error.kind() == ErrorKind::Retry => match blobs.find(&blob)? {
-                Some(_) => Ok(()),
-                None => Err(gone()),
-            },
+            Ok(None) => Err(gone()),
+            // Being written to just now.
+            Err(error) if error.kind() == ErrorKind::Retry => own_blob_decides(),
             Err(error) => Err(error),
         }
     }
@@ -242,56 +255,34 @@ fn unlisted(latest: u64) -> Error {
     )
 }
 
-/// What `index.latest` says.
-fn latest_generation(blobs: &Blobs) -> Result<Option<u64>> {
-    let Some(bytes) = blobs.find("index.latest")? else {
-        return Ok(None);
+/// The greatest N of all `index-N`, which `index.latest` must agree with. `None` where there is neither.
+fn newest_generation(blobs: &Blobs) -> Result<Option<u64>> {
+    let latest = match blobs.find("index.latest")? {
+        None => None,
+        Some(bytes) => match <[u8; 8]>::try_from(bytes.as_slice()) {
+            Ok(bytes) => Some(u64::from_be_bytes(bytes)),
+            Err(_) => {
+                return Err(Error::corrupt("index.latest", format!("{} bytes in place of eight", bytes.len()))
+                    .with_hint("--generation N reads index-N, whatever this says"));
+            }
+        },
     };
-    match <[u8; 8]>::try_from(bytes.as_slice()) {
-        Ok(bytes) => Ok(Some(u64::from_be_bytes(bytes))),
-        Err(_) => Err(Error::corrupt("index.latest", format!("{} bytes in place of eight", bytes.len()))
-            .with_hint("--generation N reads index-N, whatever this says")),
-    }
-}
-
-/// The greatest N of all `index-N`. What cannot be listed is asked for by the name that would be the next.
-fn listed_generation(blobs: &Blobs, known: Option<u64>) -> Result<Option<u64>> {
     // Only as servers write it: index-007 is of somebody else.
     let number = |name: &String| {
         let digits = name.strip_prefix("index-")?;
         digits.parse::<u64>().ok().filter(|number| number.to_string() == digits)
     };
-    Ok(match blobs.list("index-")? {
+    let listed = match blobs.list("index-")? {
         Some(names) => names.iter().filter_map(number).max(),
-        None => match known.and_then(|known| known.checked_add(1)) {
-            Some(next) if is_there(blobs, next)? => Some(next),
-            _ => known,
+        // What cannot be listed can be asked for by its name.
+        None => match latest.and_then(|latest| latest.checked_add(1)) {
+            Some(next) => blobs.find(&format!("index-{next}"))?.map(|_| next).or(latest),
+            None => None,
         },
-    })
-}
-
-fn is_there(blobs: &Blobs, generation: u64) -> Result<bool> {
-    Ok(blobs.find(&format!("index-{generation}"))?.is_some())
-}
-
-/// The newest list of snapshots.
-fn newest_data(blobs: &Blobs) -> Result<RepositoryData> {
-    // Alone: a store that refuses it refuses the others too.
-    let latest = latest_generation(blobs)?;
-    let (listed, data) =
-        blobs.both(|| listed_generation(blobs, latest), || latest.map(|latest| find_data(blobs, latest)));
-    let newest = newest_generation(blobs, latest, listed?)?;
-    match data.filter(|_| latest == Some(newest)) {
-        Some(data) => data?.ok_or_else(|| unlisted(newest)),
-        None => read_data(blobs, newest),
-    }
-}
-
-/// The greatest N of all `index-N`, which `index.latest` must agree with.
-fn newest_generation(blobs: &Blobs, latest: Option<u64>, listed: Option<u64>) -> Result<u64> {
+    };
     match (listed, latest) {
-        // Servers write the list first, and what names it then: names may have been told before that.
-        (Some(listed), Some(latest)) if listed < latest && !is_there(blobs, latest)? => {
+        // Servers write the list first, and what names it then.
+        (Some(listed), Some(latest)) if listed < latest => {
             Err(unlisted(latest).with_hint(format!("--generation {listed} reads the newest that is there")))
         }
         (Some(listed), Some(latest)) if listed > latest => Err(Error::new(
@@ -299,9 +290,8 @@ fn newest_generation(blobs: &Blobs, latest: Option<u64>, listed: Option<u64>) ->
             format!("index.latest says {latest}, but there is index-{listed}: the repository is being written to"),
         )
         .with_hint(format!("try again when no snapshot is running; if none is, give --generation {listed}"))),
-        (Some(listed), latest) => Ok(latest.unwrap_or(listed)),
+        (Some(newest), _) => Ok(Some(newest)),
         (None, Some(latest)) => Err(unlisted(latest)),
-        (None, None) => Err(Error::new(ErrorKind::Failed, "no index-N: this is not the base of a snapshot repository")
-            .with_hint("give the repository's location, or bucket and base_path")),
+        (None, None) => Ok(None),
     }
 }

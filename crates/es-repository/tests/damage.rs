@@ -377,8 +377,24 @@ fn a_snapshot_that_is_deleted_while_it_is_read_is_missed_at_the_end() {
     fs::write(copy.path().join("index.latest"), next.to_be_bytes()).unwrap();
     repository.still_holds(snapshot).unwrap();
     fs::write(copy.path().join(format!("index-{next}")), b"{\"snapshots\":[],\"indices\":{}}").unwrap();
-    let error = repository.still_holds(snapshot).unwrap_err();
-    assert_eq!(error.to_string(), "snapshot \"one\" was deleted while it was read");
+    let is_gone = |repository: &Repository| {
+        let error = repository.still_holds(snapshot).unwrap_err();
+        assert_eq!(error.to_string(), "snapshot \"one\" was deleted while it was read");
+    };
+    is_gone(&repository);
+    // Where a list was asked for, the others do not count.
+    let options = Options { generation: Some(next - 1), ..Options::default() };
+    let chosen = Repository::open(&format!("file://{}", copy.path().display()), &options).unwrap();
+    fs::write(copy.path().join("index.latest"), "cut").unwrap();
+    chosen.still_holds(snapshot).unwrap();
+    for entry in fs::read_dir(copy.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    is_gone(&chosen);
+    is_gone(&repository);
 }
 
 #[test]
