@@ -73,10 +73,10 @@ impl Ids {
         for (index, count) in counts.iter_mut().enumerate() {
             let runs = runs.remove(&index).unwrap_or_default();
             // Together no more than is held before.
-            let size = (8 * RUN).checked_div(runs.len()).unwrap_or_default().min(READ);
-            let runs = file.iter().flat_map(|file| runs.iter().cloned().map(move |rest| Section { file, rest }));
-            let runs = runs.map(|section| BufReader::with_capacity(size, section)).collect();
-            *count = repeated_in(held.remove(&index).unwrap_or_default(), runs)?;
+            let size = (8 * RUN / runs.len().max(1)).min(READ);
+            let section = |rest| Some(BufReader::with_capacity(size, Section { file: file.as_ref()?, rest }));
+            let sections = runs.into_iter().filter_map(section).collect();
+            *count = repeated_in(held.remove(&index).unwrap_or_default(), sections)?;
         }
         Ok(counts)
     }

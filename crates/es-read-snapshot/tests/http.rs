@@ -216,14 +216,23 @@ fn head(connection: &TcpStream) -> Vec<String> {
 
 /// Answers every request with this status and body, and hands on how each began.
 fn answers(status: &'static str, body: &'static str) -> (String, Receiver<String>) {
+    answers_by(status, move |_| body)
+}
+
+/// The same, with the body that is for a request that begins so.
+fn answers_by(
+    status: &'static str,
+    body: impl Fn(&str) -> &'static str + Send + 'static,
+) -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (sender, requests) = std::sync::mpsc::channel();
     thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
-            let head = head(&connection);
-            let _ = sender.send(head.join("\n"));
+            let head = head(&connection).join("\n");
+            let body = body(&head);
+            let _ = sender.send(head);
             let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
             let _ = connection.write_all(format!("{head}{body}").as_bytes());
         }
@@ -266,8 +275,10 @@ fn what_a_store_refuses_for_good_is_not_tried_again() {
         // Encoded once.
         assert!(asked[0].starts_with("GET /bucket/a%20b/index.latest "), "{asked:?}");
     }
-    // That a list is not there may be because nothing is.
-    let (address, _requests) = answers("404 Not Found", "<Code>NoSuchBucket</Code>");
+    // Of a bucket that is not there, s3s-fs says of a key that there is none.
+    let (address, _requests) = answers_by("404 Not Found", |request| {
+        if request.contains("list-type=2") { "<Code>NoSuchBucket</Code>" } else { "<Code>NoSuchKey</Code>" }
+    });
     let endpoint = format!("http://{address}");
     let flags = ["--anonymous", "--path-style", "--generation", "2", "--list", "snapshots", "--endpoint", &endpoint];
     refuses(&read("s3://bucket/a", &flags), 3, "there is no such bucket: ");

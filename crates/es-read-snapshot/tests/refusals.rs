@@ -378,7 +378,8 @@ fn odd_things_in_a_repository_are_told_or_passed_over() {
     fs::write(repository.path("index.latest"), 5_u64.to_be_bytes()).unwrap();
     repository.refuses(&listed, 3, "index-5: no such blob in the repository, and index.latest names it");
     repository.refuses(&listed, 3, "hint: --generation 2 reads the newest that is there");
-    assert_eq!((chosen().status.code(), chosen().stdout.len()), (Some(0), of_two.stdout.len()));
+    let again = chosen();
+    assert_eq!((again.status.code(), again.stdout.len()), (Some(0), of_two.stdout.len()));
     fs::write(repository.path("index.latest"), 2_u64.to_be_bytes()).unwrap();
     for (content, why) in [
         (&list[..list.len() / 2], "index-2: damaged: EOF while parsing"),

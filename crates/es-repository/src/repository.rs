@@ -59,15 +59,13 @@ impl Repository {
         let parsed = parsed(url)?;
         let blobs = Arc::new(Blobs::open(&parsed, &options.object)?);
         let data = if let Some(asked) = options.generation {
-            let data = find_data(&blobs, asked)?;
-            if data.is_none() {
-                // There may be no such bucket either.
+            let Some(data) = find_data(&blobs, asked)? else {
+                // Some stores say only of a listing that there is no such bucket.
                 blobs.list("index-")?;
-            }
-            let what = format!("index-{asked}: no such list of snapshots in the repository");
-            data.ok_or_else(|| {
-                Error::new(ErrorKind::Absent, what).with_hint("without --generation the newest is read")
-            })?
+                let what = format!("index-{asked}: no such list of snapshots in the repository");
+                return Err(Error::new(ErrorKind::Absent, what).with_hint("without --generation the newest is read"));
+            };
+            data
         } else {
             let newest = newest_generation(&blobs)?.ok_or_else(|| {
                 Error::new(ErrorKind::Failed, "no index-N: this is not the base of a snapshot repository")
