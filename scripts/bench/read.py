@@ -5,7 +5,8 @@ the PATH:
 
     es-testbed run -- python3 -B scripts/bench/read.py
 
-The ways are run in turn; the median counts. Every output is checked: number of lines, and the digest of all documents.
+The ways are run in turn, those that are compared right after each other; the median counts, of what one took beside the other in
+each turn too: a neighbour of the machine slows both. Every output is checked: number of lines, and the digest of all documents.
 """
 import argparse
 import datetime
@@ -29,7 +30,6 @@ LARGE = "large"
 # Far larger than a chunk.
 LARGE_BYTES = 20_000_000
 LARGE_DOCUMENTS = 12
-CORES = (1, 2)
 # As many jobs as es-read-snapshot takes by itself: in an object store that depends on how long it waits.
 OWN_JOBS = None
 # The ranges that it asks an object store for.
@@ -148,7 +148,7 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--documents", type=int, default=940_000)
     arguments.add_argument("--dumps", type=int, default=3)
-    arguments.add_argument("--runs", type=int, default=9)
+    arguments.add_argument("--runs", type=int, default=21)
     arguments.add_argument("--out", type=pathlib.Path, default=ROOT / "docs")
     arguments = arguments.parse_args()
     reading = Reading(arguments.documents)
@@ -174,21 +174,21 @@ def measured(reading, arguments):
 
     ways = {("fetched", ONE, 1): lambda: reading.only_fetched(one)}
     for index in (INDEX, ONE):
-        for jobs in (1, OWN_JOBS):
-            ways["S3", index, jobs] = lambda index=index, jobs=jobs: reading.read(reading.s3, index, jobs)
-        ways["discarded", index, 1] = lambda index=index: reading.read(reading.files, index, 1, output="/dev/null")
-        ways["only, discarded", index, 1] = lambda index=index: reading.only_decompressed(index, 1, "/dev/null")
-        for jobs in CORES:
+        for jobs, own in ((1, 1), (2, OWN_JOBS)):
+            ways["S3", index, own] = lambda index=index, own=own: reading.read(reading.s3, index, own)
             ways["read", index, jobs] = lambda index=index, jobs=jobs: reading.read(reading.files, index, jobs)
             ways["only, printed", index, jobs] = lambda index=index, jobs=jobs: reading.only_decompressed(index, jobs, reading.output)
             ways["only", index, jobs] = lambda index=index, jobs=jobs: reading.only_decompressed(index, jobs)
+        ways["discarded", index, 1] = lambda index=index: reading.read(reading.files, index, 1, output="/dev/null")
+        ways["only, discarded", index, 1] = lambda index=index: reading.only_decompressed(index, 1, "/dev/null")
     runs = {way: [] for way in ways}
     dumps = []
     for turn in range(arguments.runs):
         if turn < arguments.dumps:
             dumps.append(reading.dumped())
-        for way, run in ways.items():
-            runs[way].append(run())
+        # There and back: what comes after ways of one core is slower than what comes after it.
+        for way in list(ways)[:: 1 if turn % 2 == 0 else -1]:
+            runs[way].append(ways[way]())
         print(f"{turn + 1}/{arguments.runs}: " + ", ".join(f"{'/'.join(map(str, way))} {own[-1]['wall']:.2f} s" for way, own in runs.items()), flush=True)
     large = [reading.read(reading.files, LARGE, jobs)["memory"] for jobs in (2, 4)]
 
@@ -204,8 +204,12 @@ def measured(reading, arguments):
         return f"| {name} | {wall[way]:.2f} s ({min(own):.2f}-{max(own):.2f}) | {cpu[way]:.2f} s | {beside} |"
 
     def beside(way, other):
-        """How many times as long a way takes as another with as many jobs."""
-        return f"{wall[way] / wall[other, way[1], way[2]]:.2f}x"
+        """How many times as long a way takes as another."""
+        return statistics.median(ours["wall"] / others["wall"] for ours, others in zip(runs[way], runs[other]))
+
+    def like(way, other):
+        """The same with as many jobs."""
+        return f"{beside(way, (other, *way[1:])):.2f}x"
 
     least = [run["wall"] for run in dumps]
     table = [
@@ -213,24 +217,23 @@ def measured(reading, arguments):
         row("es-read-snapshot to a file", ("read", INDEX, 2), "1.0x"),
         f"| elasticdump {ELASTICDUMP} to a file, --limit=10000 | {dump:.2f} s ({min(least):.2f}-{max(least):.2f}) "
         f"| {statistics.median(run['cpu'] for run in dumps):.2f} s | {dump / ours:.1f}x |",
-        row("es-read-snapshot from S3 to a file", ("S3", INDEX, OWN_JOBS), f"{wall['S3', INDEX, OWN_JOBS] / ours:.2f}x of files"),
-        row("the one segment from S3 to a file", ("S3", ONE, OWN_JOBS), f"{wall['S3', ONE, OWN_JOBS] / wall['read', ONE, 2]:.2f}x of files, "
-            f"{wall['S3', ONE, OWN_JOBS] / wall['fetched', ONE, 1]:.2f}x of only fetching"),
-        row("5 shards from S3 to a file, --jobs 1", ("S3", INDEX, 1), f"{beside(('S3', INDEX, 1), 'read')} of files with one job"),
-        row("the one segment from S3 to a file, --jobs 1", ("S3", ONE, 1), f"{beside(('S3', ONE, 1), 'read')} of files with one job"),
+        row("es-read-snapshot from S3 to a file", ("S3", INDEX, OWN_JOBS), f"{beside(('S3', INDEX, OWN_JOBS), ('read', INDEX, 2)):.2f}x of files"),
+        row("the one segment from S3 to a file", ("S3", ONE, OWN_JOBS), f"{beside(('S3', ONE, OWN_JOBS), ('read', ONE, 2)):.2f}x of files"),
+        row("5 shards from S3 to a file, --jobs 1", ("S3", INDEX, 1), f"{like(('S3', INDEX, 1), 'read')} of files with one job"),
+        row("the one segment from S3 to a file, --jobs 1", ("S3", ONE, 1), f"{like(('S3', ONE, 1), 'read')} of files with one job"),
         row("its object, the same ranges only fetched by curl", ("fetched", ONE, 1), ""),
     ]
     for index, name in ((INDEX, "5 shards"), (ONE, "one segment")):
         table.append(row(f"{name}, --jobs 1, to /dev/null", ("discarded", index, 1),
-                         f"{beside(('discarded', index, 1), 'only, discarded')} of decompressing to /dev/null"))
+                         f"{like(('discarded', index, 1), 'only, discarded')} of decompressing to /dev/null"))
         table.append(row(f"{name}, decompressed by 1 to /dev/null", ("only, discarded", index, 1), ""))
-        for jobs in CORES:
+        for jobs in (1, 2):
             way = ("read", index, jobs)
-            table.append(row(f"{name}, --jobs {jobs}, to a file", way, f"{beside(way, 'only, printed')} of decompressing to a file, "
-                             f"{beside(way, 'only')} of only decompressing"))
+            table.append(row(f"{name}, --jobs {jobs}, to a file", way, f"{like(way, 'only, printed')} of decompressing to a file, "
+                             f"{like(way, 'only')} of only decompressing"))
             table.append(row(f"{name}, decompressed by {jobs} to a file", ("only, printed", index, jobs), ""))
             table.append(row(f"{name}, only decompressed by {jobs}", ("only", index, jobs), ""))
-    scaling = ", ".join(f"{wall['read', index, 1] / wall['read', index, 2]:.2f} for {name}" for index, name in ((INDEX, "5 shards"), (ONE, "one segment")))
+    scaling = ", ".join(f"{beside(('read', index, 1), ('read', index, 2)):.2f} for {name}" for index, name in ((INDEX, "5 shards"), (ONE, "one segment")))
     return f"""## Reading a snapshot
 
 Made by `make bench` on {datetime.date.today()}; run it for figures of your own machine.
@@ -238,7 +241,8 @@ Made by `make bench` on {datetime.date.today()}; run it for figures of your own 
 {reading.documents:,} documents of generated logs, {bytes_out / 1e6:.0f} MB as lines, in an index of 5 shards, {reading.store / 2**20:.0f} MiB in the
 store of {SERVER}, {stored / 2**20:.0f} MiB of which are stored fields; and the same documents in one shard of one segment.
 {os.cpu_count()} cores ({processor()}), Linux {platform.release()}; the files are in the page cache, S3 is s3s-fs on the same cores.
-{arguments.runs} runs of each way in turn, {arguments.dumps} of elasticdump; every output was counted, and its digest compared.
+{arguments.runs} runs of each way in turn, {arguments.dumps} of elasticdump; every output was counted, and its digest compared. How many times as long
+one way takes as another is the median of what it was in each turn, in which both come right after each other or nearly so.
 
 {chr(10).join(table)}
 

@@ -9,7 +9,7 @@ use es_repository::{ErrorKind, IndexEntry, IndexMetadata, Repository, ShardFiles
 use serde_json::{Value, json};
 
 use crate::side_by_side::{AT_A_TIME, side_by_side};
-use crate::{Args, List, fault, plan};
+use crate::{Args, List, deleted, fault, plan};
 
 /// Prints the records.
 pub(crate) fn list(repository: &Repository, args: &Args, what: List, io: &mut Io) -> Result<Exit, Fault> {
@@ -46,8 +46,16 @@ fn snapshots(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
             });
             match described {
                 Ok(()) => {}
-                // One that is damaged hides no other.
                 Err(fault) if fault.exit == Exit::Failed => {
+                    // One that was asked for by its name is missed; of a list that was chosen nobody knows since when it is gone.
+                    if args.snapshot.is_none()
+                        && args.generation.is_none()
+                        && matches!(repository.still_holds(snapshot), Ok(false))
+                    {
+                        io.warn(&deleted(snapshot));
+                        continue;
+                    }
+                    // One that is damaged hides no other.
                     exit = exit.worst(io.report(&fault.context(format!("snapshot {:?}", snapshot.name))));
                 }
                 Err(fault) => return Err(fault),

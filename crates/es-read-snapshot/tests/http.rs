@@ -152,6 +152,53 @@ fn a_list_that_was_left_behind_is_noticed_over_http_too() {
 }
 
 #[test]
+fn a_snapshot_that_is_deleted_meanwhile_is_not_listed_and_a_reading_of_it_says_so() {
+    let golden = golden("elasticsearch-7.10.2");
+    let generation = u64::from_be_bytes(fs::read(golden.join("index.latest")).unwrap().try_into().unwrap());
+    let mut list: serde_json::Value =
+        serde_json::from_slice(&fs::read(golden.join(format!("index-{generation}"))).unwrap()).unwrap();
+    let snapshots = list["snapshots"].as_array_mut().unwrap();
+    let one = snapshots.iter().position(|snapshot| snapshot["name"] == "one").unwrap();
+    let one = snapshots.remove(one)["uuid"].as_str().unwrap().to_owned();
+    let snapshots = snapshots.len();
+    for index in list["indices"].as_object_mut().unwrap().values_mut() {
+        index["snapshots"].as_array_mut().unwrap().retain(|uuid| *uuid != one);
+    }
+    let (list, next) = (list.to_string(), generation + 1);
+    // What is asked for when it is deleted, and what is asked.
+    let answer = |when: fn(&str) -> bool, arguments: &[&str]| {
+        let root = golden::copy(&golden);
+        let (path, list, own) = (root.path().to_owned(), list.clone(), format!("snap-{one}.dat"));
+        let url = serve_when(
+            root.path().to_owned(),
+            ETAG,
+            |_, to| (to, to),
+            move |name| {
+                if when(name) {
+                    fs::write(path.join(format!("index-{next}")), &list).unwrap();
+                    fs::write(path.join("index.latest"), next.to_be_bytes()).unwrap();
+                    fs::remove_file(path.join(&own)).unwrap_or(());
+                    fs::remove_dir_all(path.join("indices")).unwrap_or(());
+                }
+                true
+            },
+        );
+        let output = read(&url, arguments);
+        let texts = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8(bytes.clone()).unwrap());
+        (output.status.code().unwrap(), texts)
+    };
+    let told = "snapshot \"one\" was deleted while it was read";
+    let is_own = |name: &str| name.starts_with("snap-");
+    let (code, [lines, said]) = answer(is_own, &["--list", "snapshots", "--without-sizes"]);
+    assert_eq!((code, said.as_str()), (0, format!("es-read-snapshot: warning: {told}\n").as_str()));
+    assert!(lines.lines().count() == snapshots && !lines.contains("\"one\""), "{lines}");
+    let (code, [lines, said]) = answer(is_own, &["--list", "snapshots", "--snapshot", "one"]);
+    assert!(code == 3 && said.contains("no such blob") && lines.lines().count() == 1, "{code} {lines} {said}");
+    let (code, [_, said]) = answer(|name| name.contains("/__"), &["--snapshot", "one", "--indices", "docs"]);
+    assert!(code == 3 && said.contains(told) && said.contains("no such blob"), "{code} {said}");
+}
+
+#[test]
 fn addresses_that_make_no_sense_are_wrong_usage_and_say_no_secrets() {
     let s3 = "s3://bucket/base";
     let no_url = "is no URL of http or https";

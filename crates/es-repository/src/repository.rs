@@ -208,25 +208,19 @@ impl Repository {
         }
     }
 
-    /// Fails if the snapshot is no longer in the repository: something deleted it meanwhile.
-    pub fn still_holds(&self, snapshot: &SnapshotEntry) -> Result<()> {
-        let gone =
-            || Error::new(ErrorKind::Corrupt, format!("snapshot {:?} was deleted while it was read", snapshot.name));
-        let own_blob_decides = || match self.blobs.find(&format!("snap-{}.dat", snapshot.uuid))? {
-            Some(_) => Ok(()),
-            None => Err(gone()),
-        };
+    /// Whether the snapshot is still in the repository, or something deleted it meanwhile.
+    pub fn still_holds(&self, snapshot: &SnapshotEntry) -> Result<bool> {
+        let own_blob_decides = || Ok(self.blobs.find(&format!("snap-{}.dat", snapshot.uuid))?.is_some());
         if self.is_chosen {
             return own_blob_decides();
         }
         match newest_generation(&self.blobs) {
-            Ok(Some(generation)) if generation == self.data.generation => Ok(()),
+            Ok(Some(generation)) if generation == self.data.generation => Ok(true),
             Ok(Some(generation)) => {
                 let data = read_data(&self.blobs, generation)?;
-                let held = data.snapshots.iter().any(|held| held.uuid == snapshot.uuid);
-                if held { Ok(()) } else { Err(gone()) }
+                Ok(data.snapshots.iter().any(|held| held.uuid == snapshot.uuid))
             }
-            Ok(None) => Err(gone()),
+            Ok(None) => Ok(false),
             // Being written to just now.
             Err(error) if error.kind() == ErrorKind::Retry => own_blob_decides(),
             Err(error) => Err(error),

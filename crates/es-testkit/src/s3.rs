@@ -4,7 +4,8 @@
 //! file `BUCKET/KEY`, so a test can look at, damage or plant objects without S3.
 //!
 //! The implementation reads objects 4 KiB at a time, with a change of thread for each, which takes it twice the time that
-//! reading a snapshot takes. So their bytes are read here, in larger pieces; every answer is its own otherwise.
+//! reading a snapshot takes. So their bytes are read here, in larger pieces. For each request it reads also what it knows of
+//! the object, with five changes of thread: of an object whose parts are asked for that is kept. Every answer is its own otherwise.
 
 use std::path::PathBuf;
 
@@ -81,14 +82,19 @@ pub(crate) fn serve(serve: &Serve) -> Result<()> {
 
 #[cfg(feature = "s3")]
 mod store {
+    use std::collections::HashMap;
     use std::fs::File;
-    use std::io::{self, Read, Seek, SeekFrom};
+    use std::io;
     use std::iter;
+    use std::ops::Range;
     use std::path::{Path, PathBuf};
+    use std::sync::{Mutex, PoisonError};
+    use std::time::SystemTime;
 
     use async_trait::async_trait;
     use futures_util::stream;
     use hyper::body::Bytes;
+    use rustix::buffer::spare_capacity;
     #[allow(clippy::wildcard_imports)] // two types of each operation
     use s3s::dto::*;
     use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
@@ -101,26 +107,91 @@ mod store {
     pub(super) struct Store {
         files: FileSystem,
         root: PathBuf,
+        /// What was said of objects whose parts were asked for, while their files are the same.
+        known: Mutex<HashMap<PathBuf, (State, GetObjectOutput)>>,
+    }
+
+    /// When a file was last written, and its bytes.
+    type State = (SystemTime, u64);
+
+    fn state(file: &File) -> io::Result<State> {
+        let metadata = file.metadata()?;
+        Ok((metadata.modified()?, metadata.len()))
     }
 
     impl Store {
         pub(super) fn new(root: &Path) -> s3s_fs::Result<Self> {
-            Ok(Self { files: FileSystem::new(root)?, root: root.to_owned() })
+            Ok(Self { files: FileSystem::new(root)?, root: root.to_owned(), known: Mutex::default() })
+        }
+
+        /// Part of an object, where everything else is known.
+        fn known_part(&self, input: &GetObjectInput) -> Option<GetObjectOutput> {
+            let file = File::open(self.path(input)).ok()?;
+            let state = state(&file).ok()?;
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let (_, known) = known.get(&self.path(input)).filter(|known| known.0 == state)?;
+            let range = input.range?.check(state.1).ok().filter(|range| range.end - range.start < state.1)?;
+            Some(GetObjectOutput {
+                content_length: (range.end - range.start).try_into().ok(),
+                content_range: Some(format!("bytes {}-{}/{}", range.start, range.end - 1, state.1)),
+                body: Some(body(file, range)),
+                ..of_the_whole(known)
+            })
+        }
+
+        /// What s3s-fs answers, with a body that is read here.
+        async fn object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+            let (path, range) = (self.path(&request.input), request.input.range);
+            let mut answer = self.files.get_object(request).await?;
+            let failed = |error| S3Error::with_source(S3ErrorCode::InternalError, Box::new(error));
+            let file = File::open(&path).map_err(failed)?;
+            let state = state(&file).map_err(failed)?;
+            if range.is_some() {
+                let known = (state, of_the_whole(&answer.output));
+                self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(path, known);
+            }
+            let range = range.map_or(Ok(0..state.1), |range| range.check(state.1))?;
+            answer.output.body = Some(body(file, range));
+            Ok(answer)
+        }
+
+        fn path(&self, input: &GetObjectInput) -> PathBuf {
+            self.root.join(&input.bucket).join(&input.key)
+        }
+    }
+
+    /// What an answer says of the whole object: all that s3s-fs does, but for checksums, which come with whole objects.
+    fn of_the_whole(answer: &GetObjectOutput) -> GetObjectOutput {
+        GetObjectOutput {
+            cache_control: answer.cache_control.clone(),
+            content_disposition: answer.content_disposition.clone(),
+            content_encoding: answer.content_encoding.clone(),
+            content_language: answer.content_language.clone(),
+            content_type: answer.content_type.clone(),
+            e_tag: answer.e_tag.clone(),
+            expires: answer.expires.clone(),
+            last_modified: answer.last_modified.clone(),
+            metadata: answer.metadata.clone(),
+            website_redirect_location: answer.website_redirect_location.clone(),
+            ..GetObjectOutput::default()
         }
     }
 
     /// A range of a file, read when it is asked for: it is in the page cache, or soon is.
-    fn body(mut file: File, start: u64, length: u64) -> io::Result<StreamingBlob> {
-        file.seek(SeekFrom::Start(start))?;
-        let mut left = length;
+    fn body(file: File, mut range: Range<u64>) -> StreamingBlob {
         let pieces = iter::from_fn(move || {
-            let step = left.min(PIECE);
-            left -= step;
-            let mut piece = Vec::with_capacity(usize::try_from(step).unwrap_or_default());
-            let read = (step > 0).then(|| (&mut file).take(step).read_to_end(&mut piece))?;
-            Some(read.map(|_| Bytes::from(piece)))
+            let size = usize::try_from((range.end - range.start).min(PIECE)).unwrap_or_default();
+            let mut piece = Vec::with_capacity(size);
+            let read = (size > 0).then(|| rustix::io::pread(&file, spare_capacity(&mut piece), range.start))?;
+            // Memory is for no less than was asked for.
+            piece.truncate(size);
+            range.start += piece.len() as u64;
+            Some(match read {
+                Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+                read => read.map(|_| Bytes::from(piece)).map_err(io::Error::from),
+            })
         });
-        Ok(StreamingBlob::wrap(stream::iter(pieces)))
+        StreamingBlob::wrap(stream::iter(pieces))
     }
 
     macro_rules! store {
@@ -132,15 +203,10 @@ mod store {
                 })*
 
                 async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-                    let path = self.root.join(&request.input.bucket).join(&request.input.key);
-                    let range = request.input.range;
-                    let mut answer = self.files.get_object(request).await?;
-                    let failed = |error| S3Error::with_source(S3ErrorCode::InternalError, Box::new(error));
-                    let file = File::open(path).map_err(failed)?;
-                    let size = file.metadata().map_err(failed)?.len();
-                    let range = range.map_or(Ok(0..size), |range| range.check(size))?;
-                    answer.output.body = Some(body(file, range.start, range.end - range.start).map_err(failed)?);
-                    Ok(answer)
+                    match self.known_part(&request.input) {
+                        Some(known) => Ok(S3Response::new(known)),
+                        None => self.object(request).await,
+                    }
                 }
             }
         };
