@@ -5,8 +5,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::PathBuf;
 
 use es_testkit::bed::{self, Options, S3, Server};
+use es_testkit::golden;
 use es_testkit::tool::{Output, Tool, tool};
 use es_tests::ask;
 use serde_json::{Value, json};
@@ -166,6 +168,17 @@ fn what_is_read_over_s3_is_what_lies_in_the_files() {
         .args(["--region", &store.region])
         .run();
     assert_eq!(sorted(&output), sorted(&from_files), "{}", output.err());
+
+    // What the store has said of an object is not what it says of one that was cut.
+    let blobs = golden::files(&files).into_iter().map(|name| files.join(name));
+    let is_data = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("__"));
+    let size = |path: &PathBuf| fs::metadata(path).expect("a blob").len();
+    let largest = blobs.filter(is_data).max_by_key(size).expect("a blob of data");
+    let whole = fs::read(&largest).expect("a blob");
+    fs::write(&largest, &whole[..whole.len() / 2]).expect("half of it");
+    let cut = profile(over_s3(&store, PLACE), &store.access_key, &store.secret_key).run();
+    cut.exit(3).stderr_contains(largest.file_name().expect("its name").to_string_lossy());
+    fs::write(&largest, whole).expect("all of it");
 
     let wrong = profile(over_s3(&store, PLACE), &store.access_key, "not-the-secret-that-goes-with-it").run();
     wrong.exit(4).stdout("");
