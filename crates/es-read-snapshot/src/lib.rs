@@ -18,9 +18,7 @@ use clap::Args as ClapArgs;
 use clap::builder::NonEmptyStringValueParser;
 use es_aws::CredentialSource;
 use es_cli::{Exit, Fault, Io, is_written_in_place, record_line, write_whole};
-use es_repository::{
-    ErrorKind, ObjectOptions, Options, Repository, RequestListener, S3Credentials, SnapshotEntry, without_secrets,
-};
+use es_repository::{ErrorKind, ObjectOptions, Options, Repository, RequestListener, S3Credentials, without_secrets};
 use serde_json::json;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -336,7 +334,7 @@ fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
     let mut outcome = read::read(repository, &plan, args, ids.as_ref(), io);
     io.end_meter();
     let read = match outcome.failure.take() {
-        Some(failure) => Err(deleted_or(failure, repository, plan.snapshot)),
+        Some(failure) => Err(failure),
         None => io.flush(),
     };
     let ended = read.and_then(|()| judge(repository, args, &plan, &outcome, ids.as_ref(), io));
@@ -347,17 +345,6 @@ fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
         return ended.and_then(|exit| written.map(|()| exit));
     }
     ended
-}
-
-/// What is said of a snapshot that is gone.
-pub(crate) fn deleted(snapshot: &SnapshotEntry) -> String {
-    format!("snapshot {:?} was deleted while it was read", snapshot.name)
-}
-
-/// What looks like damage, and why it does where the snapshot was deleted.
-fn deleted_or(failure: Fault, repository: &Repository, snapshot: &SnapshotEntry) -> Fault {
-    let is_gone = || matches!(repository.still_holds(snapshot), Ok(false));
-    if failure.exit == Exit::Failed && is_gone() { failure.context(deleted(snapshot)) } else { failure }
 }
 
 /// What is wrong with a reading that came to its end.
@@ -379,9 +366,7 @@ fn judge(
         // What else there is to say is known of a whole reading alone.
         return Ok(exit);
     }
-    if !repository.still_holds(plan.snapshot).map_err(|error| fault(&error))? {
-        return Err(Fault::failed(deleted(plan.snapshot)));
-    }
+    repository.still_holds(plan.snapshot).map_err(|error| fault(&error))?;
     if let Some(ids) = ids {
         let mut missing: Vec<&String> = ids.difference(&outcome.found).collect();
         missing.sort();

@@ -5,11 +5,13 @@ use std::ops::ControlFlow;
 
 use es_cli::{Exit, Fault, Io, record_line};
 use es_lucene::{Mapping, Segment, SegmentInfos};
-use es_repository::{ErrorKind, IndexEntry, IndexMetadata, Repository, ShardFiles, SnapshotEntry, SnapshotInfo};
+use es_repository::{
+    ErrorKind, IndexEntry, IndexMetadata, Repository, RepositoryData, ShardFiles, SnapshotEntry, SnapshotInfo,
+};
 use serde_json::{Value, json};
 
 use crate::side_by_side::{AT_A_TIME, side_by_side};
-use crate::{Args, List, deleted, fault, plan};
+use crate::{Args, List, fault, plan};
 
 /// Prints the records.
 pub(crate) fn list(repository: &Repository, args: &Args, what: List, io: &mut Io) -> Result<Exit, Fault> {
@@ -26,6 +28,7 @@ fn snapshots(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
         None => repository.data().snapshots.iter().collect(),
     };
     let mut exit = Exit::Ok;
+    let mut meanwhile = Meanwhile::default();
     for some in chosen.chunks(AT_A_TIME) {
         let infos = side_by_side(args.jobs().most, some, |snapshot| {
             let described = !matches!(snapshot.state, Some("IN_PROGRESS" | "INCOMPATIBLE"));
@@ -46,16 +49,17 @@ fn snapshots(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
             });
             match described {
                 Ok(()) => {}
+                // Asked for by its name it is missed.
+                Err(fault)
+                    if fault.exit == Exit::Failed
+                        && args.snapshot.is_none()
+                        && meanwhile.is_deleted(repository, snapshot) =>
+                {
+                    io.warn(&format!("snapshot {:?} was deleted while they were listed", snapshot.name));
+                    continue;
+                }
+                // One that is damaged hides no other.
                 Err(fault) if fault.exit == Exit::Failed => {
-                    // One that was asked for by its name is missed; of a list that was chosen nobody knows since when it is gone.
-                    if args.snapshot.is_none()
-                        && args.generation.is_none()
-                        && matches!(repository.still_holds(snapshot), Ok(false))
-                    {
-                        io.warn(&deleted(snapshot));
-                        continue;
-                    }
-                    // One that is damaged hides no other.
                     exit = exit.worst(io.report(&fault.context(format!("snapshot {:?}", snapshot.name))));
                 }
                 Err(fault) => return Err(fault),
@@ -67,6 +71,21 @@ fn snapshots(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
         }
     }
     Ok(exit)
+}
+
+/// Knows a list of snapshots that was written meanwhile.
+#[derive(Default)]
+struct Meanwhile(Option<RepositoryData>);
+
+impl Meanwhile {
+    /// Whether such a list has others, and not this one.
+    fn is_deleted(&mut self, repository: &Repository, snapshot: &SnapshotEntry) -> bool {
+        let lacks = |data: &RepositoryData| data.snapshots.iter().all(|held| held.uuid != snapshot.uuid);
+        if !self.0.as_ref().is_some_and(lacks) {
+            self.0 = repository.newer_data();
+        }
+        self.0.as_ref().is_some_and(lacks)
+    }
 }
 
 /// What the list of snapshots does not say of one.

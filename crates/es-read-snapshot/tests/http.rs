@@ -152,50 +152,60 @@ fn a_list_that_was_left_behind_is_noticed_over_http_too() {
 }
 
 #[test]
-fn a_snapshot_that_is_deleted_meanwhile_is_not_listed_and_a_reading_of_it_says_so() {
+fn a_snapshot_that_is_deleted_meanwhile_is_not_listed_and_one_that_is_damaged_is_named() {
     let golden = golden("elasticsearch-7.10.2");
-    let generation = u64::from_be_bytes(fs::read(golden.join("index.latest")).unwrap().try_into().unwrap());
-    let mut list: serde_json::Value =
-        serde_json::from_slice(&fs::read(golden.join(format!("index-{generation}"))).unwrap()).unwrap();
+    let next = 1 + u64::from_be_bytes(fs::read(golden.join("index.latest")).unwrap().try_into().unwrap());
+    let with = fs::read_to_string(golden.join(format!("index-{}", next - 1))).unwrap();
+    let mut list: serde_json::Value = serde_json::from_str(&with).unwrap();
     let snapshots = list["snapshots"].as_array_mut().unwrap();
     let one = snapshots.iter().position(|snapshot| snapshot["name"] == "one").unwrap();
     let one = snapshots.remove(one)["uuid"].as_str().unwrap().to_owned();
-    let snapshots = snapshots.len();
+    let others = snapshots.len();
     for index in list["indices"].as_object_mut().unwrap().values_mut() {
         index["snapshots"].as_array_mut().unwrap().retain(|uuid| *uuid != one);
     }
-    let (list, next) = (list.to_string(), generation + 1);
-    // What is asked for when it is deleted, and what is asked.
-    let answer = |when: fn(&str) -> bool, arguments: &[&str]| {
+    let without = list.to_string();
+    // How the list is replaced when the first snapshot is asked for, the blob of which is gone from then on.
+    let answer = |list: Option<String>, latest: u64, arguments: &[&str]| {
         let root = golden::copy(&golden);
-        let (path, list, own) = (root.path().to_owned(), list.clone(), format!("snap-{one}.dat"));
-        let url = serve_when(
-            root.path().to_owned(),
-            ETAG,
-            |_, to| (to, to),
-            move |name| {
-                if when(name) {
-                    fs::write(path.join(format!("index-{next}")), &list).unwrap();
-                    fs::write(path.join("index.latest"), next.to_be_bytes()).unwrap();
-                    fs::remove_file(path.join(&own)).unwrap_or(());
-                    fs::remove_dir_all(path.join("indices")).unwrap_or(());
+        let (path, own) = (root.path().to_owned(), format!("snap-{one}.dat"));
+        let may = move |name: &str| {
+            if name.starts_with("snap-") {
+                if let Some(list) = &list {
+                    fs::write(path.join(format!("index-{next}")), list).unwrap();
                 }
-                true
-            },
-        );
-        let output = read(&url, arguments);
+                fs::write(path.join("index.latest"), latest.to_be_bytes()).unwrap();
+                fs::remove_file(path.join(&own)).unwrap_or(());
+            }
+            true
+        };
+        let url = serve_when(root.path().to_owned(), ETAG, |_, to| (to, to), may);
+        let output = read(&url, &[&["--list", "snapshots", "--without-sizes"], arguments].concat());
         let texts = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8(bytes.clone()).unwrap());
         (output.status.code().unwrap(), texts)
     };
-    let told = "snapshot \"one\" was deleted while it was read";
-    let is_own = |name: &str| name.starts_with("snap-");
-    let (code, [lines, said]) = answer(is_own, &["--list", "snapshots", "--without-sizes"]);
-    assert_eq!((code, said.as_str()), (0, format!("es-read-snapshot: warning: {told}\n").as_str()));
-    assert!(lines.lines().count() == snapshots && !lines.contains("\"one\""), "{lines}");
-    let (code, [lines, said]) = answer(is_own, &["--list", "snapshots", "--snapshot", "one"]);
-    assert!(code == 3 && said.contains("no such blob") && lines.lines().count() == 1, "{code} {lines} {said}");
-    let (code, [_, said]) = answer(|name| name.contains("/__"), &["--snapshot", "one", "--indices", "docs"]);
-    assert!(code == 3 && said.contains(told) && said.contains("no such blob"), "{code} {said}");
+    let (code, [lines, said]) = answer(Some(without.clone()), next, &[]);
+    let told = "es-read-snapshot: warning: snapshot \"one\" was deleted while they were listed\n";
+    assert_eq!((code, said.as_str()), (0, told));
+    assert!(lines.lines().count() == others && !lines.contains("\"one\""), "{lines}");
+
+    let generation = next - 1;
+    let damaged = [
+        // Asked for by its name.
+        (Some(without.clone()), next, vec!["--snapshot", "one"]),
+        // Of a list that was chosen nobody knows what came next.
+        (Some(without.clone()), next, vec!["--generation", "2"]),
+        // A newer list that has it, one that is not named yet, and none.
+        (Some(with), next, vec![]),
+        (Some(without), generation, vec![]),
+        (None, generation, vec![]),
+        (None, generation - 1, vec![]),
+        (None, next, vec![]),
+    ];
+    for (list, latest, arguments) in damaged {
+        let (code, [lines, said]) = answer(list, latest, &arguments);
+        assert!(code == 3 && said.contains("no such blob") && lines.contains("\"one\""), "{code} {lines} {said}");
+    }
 }
 
 #[test]

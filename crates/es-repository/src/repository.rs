@@ -208,19 +208,33 @@ impl Repository {
         }
     }
 
-    /// Whether the snapshot is still in the repository, or something deleted it meanwhile.
-    pub fn still_holds(&self, snapshot: &SnapshotEntry) -> Result<bool> {
-        let own_blob_decides = || Ok(self.blobs.find(&format!("snap-{}.dat", snapshot.uuid))?.is_some());
+    /// What a list that was written since this repository was opened says, and nothing where there is none or it cannot be read. Of the
+    /// list that was asked for by its number nobody knows what came next.
+    pub fn newer_data(&self) -> Option<RepositoryData> {
+        let newest = newest_generation(&self.blobs).ok().flatten()?;
+        let is_newer = !self.is_chosen && newest > self.data.generation;
+        is_newer.then(|| read_data(&self.blobs, newest).ok()).flatten()
+    }
+
+    /// Fails if the snapshot is no longer in the repository: something deleted it meanwhile.
+    pub fn still_holds(&self, snapshot: &SnapshotEntry) -> Result<()> {
+        let gone =
+            || Error::new(ErrorKind::Corrupt, format!("snapshot {:?} was deleted while it was read", snapshot.name));
+        let own_blob_decides = || match self.blobs.find(&format!("snap-{}.dat", snapshot.uuid))? {
+            Some(_) => Ok(()),
+            None => Err(gone()),
+        };
         if self.is_chosen {
             return own_blob_decides();
         }
         match newest_generation(&self.blobs) {
-            Ok(Some(generation)) if generation == self.data.generation => Ok(true),
+            Ok(Some(generation)) if generation == self.data.generation => Ok(()),
             Ok(Some(generation)) => {
                 let data = read_data(&self.blobs, generation)?;
-                Ok(data.snapshots.iter().any(|held| held.uuid == snapshot.uuid))
+                let held = data.snapshots.iter().any(|held| held.uuid == snapshot.uuid);
+                if held { Ok(()) } else { Err(gone()) }
             }
-            Ok(None) => Ok(false),
+            Ok(None) => Err(gone()),
             // Being written to just now.
             Err(error) if error.kind() == ErrorKind::Retry => own_blob_decides(),
             Err(error) => Err(error),

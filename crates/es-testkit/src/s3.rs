@@ -89,7 +89,7 @@ mod store {
     use std::ops::Range;
     use std::path::{Path, PathBuf};
     use std::sync::{Mutex, PoisonError};
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
     use async_trait::async_trait;
     use futures_util::stream;
@@ -102,6 +102,8 @@ mod store {
 
     /// Bytes of an object that are read and sent at a time.
     const PIECE: u64 = 256 << 10;
+    /// s3s-fs describes an object only after it is there: what it says of one so new may be of the one before.
+    const NEW: Duration = Duration::from_secs(5);
 
     /// The store of s3s-fs, and where it keeps its buckets.
     pub(super) struct Store {
@@ -143,15 +145,18 @@ mod store {
         async fn object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
             let (path, range) = (self.path(&request.input), request.input.range);
             let mut answer = self.files.get_object(request).await?;
-            let failed = |error| S3Error::with_source(S3ErrorCode::InternalError, Box::new(error));
+            let failed = |error: io::Error| S3Error::with_source(S3ErrorCode::InternalError, Box::new(error));
             let file = File::open(&path).map_err(failed)?;
             let state = state(&file).map_err(failed)?;
-            if range.is_some() {
+            let part = range.map_or(Ok(0..state.1), |range| range.check(state.1))?;
+            if answer.output.content_length != (part.end - part.start).try_into().ok() {
+                return Err(failed(io::Error::other("another object took its place")));
+            }
+            if range.is_some() && state.0.elapsed().is_ok_and(|age| age > NEW) {
                 let known = (state, of_the_whole(&answer.output));
                 self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(path, known);
             }
-            let range = range.map_or(Ok(0..state.1), |range| range.check(state.1))?;
-            answer.output.body = Some(body(file, range));
+            answer.output.body = Some(body(file, part));
             Ok(answer)
         }
 
