@@ -83,10 +83,11 @@ pub(crate) fn serve(serve: &Serve) -> Result<()> {
 #[cfg(feature = "s3")]
 mod store {
     use std::collections::HashMap;
-    use std::fs::File;
+    use std::fs::{File, Metadata};
     use std::io;
     use std::iter;
     use std::ops::Range;
+    use std::os::unix::fs::MetadataExt;
     use std::path::{Path, PathBuf};
     use std::sync::{Mutex, PoisonError};
     use std::time::{Duration, SystemTime};
@@ -102,7 +103,7 @@ mod store {
 
     /// Bytes of an object that are read and sent at a time.
     const PIECE: u64 = 256 << 10;
-    /// s3s-fs describes an object only after it is there: what it says of one so new may be of the one before.
+    /// s3s-fs describes an object only after it is there: what it says of one that is no older may be of the one before.
     const NEW: Duration = Duration::from_secs(5);
 
     /// The store of s3s-fs, and where it keeps its buckets.
@@ -113,12 +114,16 @@ mod store {
         known: Mutex<HashMap<PathBuf, (State, GetObjectOutput)>>,
     }
 
-    /// When a file was last written, and its bytes.
-    type State = (SystemTime, u64);
+    /// When a file last became another, by being written or put in its place: seconds and nanoseconds since 1970; and its bytes.
+    type State = (i64, i64, u64);
 
-    fn state(file: &File) -> io::Result<State> {
-        let metadata = file.metadata()?;
-        Ok((metadata.modified()?, metadata.len()))
+    fn state(metadata: &Metadata) -> State {
+        (metadata.ctime(), metadata.ctime_nsec(), metadata.len())
+    }
+
+    fn is_new(state: State) -> bool {
+        let changed = u64::try_from(state.0).map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        changed.ok().and_then(|changed| changed.elapsed().ok()).is_none_or(|age| age < NEW)
     }
 
     impl Store {
@@ -129,13 +134,13 @@ mod store {
         /// Part of an object, where everything else is known.
         fn known_part(&self, input: &GetObjectInput) -> Option<GetObjectOutput> {
             let file = File::open(self.path(input)).ok()?;
-            let state = state(&file).ok()?;
+            let state = state(&file.metadata().ok()?);
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             let (_, known) = known.get(&self.path(input)).filter(|known| known.0 == state)?;
-            let range = input.range?.check(state.1).ok().filter(|range| range.end - range.start < state.1)?;
+            let range = input.range?.check(state.2).ok().filter(|range| range.end - range.start < state.2)?;
             Some(GetObjectOutput {
                 content_length: (range.end - range.start).try_into().ok(),
-                content_range: Some(format!("bytes {}-{}/{}", range.start, range.end - 1, state.1)),
+                content_range: Some(format!("bytes {}-{}/{}", range.start, range.end - 1, state.2)),
                 body: Some(body(file, range)),
                 ..of_the_whole(known)
             })
@@ -147,15 +152,17 @@ mod store {
             let mut answer = self.files.get_object(request).await?;
             let failed = |error: io::Error| S3Error::with_source(S3ErrorCode::InternalError, Box::new(error));
             let file = File::open(&path).map_err(failed)?;
-            let state = state(&file).map_err(failed)?;
-            let part = range.map_or(Ok(0..state.1), |range| range.check(state.1))?;
-            if answer.output.content_length != (part.end - part.start).try_into().ok() {
+            let metadata = file.metadata().map_err(failed)?;
+            let modified = metadata.modified().map_err(failed)?;
+            if answer.output.last_modified != Some(modified.into()) {
                 return Err(failed(io::Error::other("another object took its place")));
             }
-            if range.is_some() && state.0.elapsed().is_ok_and(|age| age > NEW) {
+            let state = state(&metadata);
+            if range.is_some() && !is_new(state) {
                 let known = (state, of_the_whole(&answer.output));
                 self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(path, known);
             }
+            let part = range.map_or(Ok(0..state.2), |range| range.check(state.2))?;
             answer.output.body = Some(body(file, part));
             Ok(answer)
         }
