@@ -189,7 +189,7 @@ def measured(reading, arguments):
     for turn in range(arguments.runs):
         if turn < arguments.dumps:
             dumps.append(reading.dumped())
-        # There and back: what comes after ways of one core is slower than what comes after it.
+        # There and back: what a way takes may depend on the one before it.
         for way in list(ways)[:: 1 if turn % 2 == 0 else -1]:
             runs[way].append(ways[way]())
             if way[0] in ("read", "S3") and (size := reading.output.stat().st_size) != sizes[way[1]]:
@@ -214,7 +214,7 @@ def measured(reading, arguments):
         return statistics.median(ours["wall"] / others["wall"] for ours, others in zip(runs[way], runs[other]))
 
     def like(way, other):
-        """The same with as many jobs."""
+        """The same with as many jobs, as it is printed."""
         return f"{beside(way, (other, *way[1:])):.2f}x"
 
     least = [run["wall"] for run in dumps]

@@ -80,7 +80,7 @@ struct Meanwhile(Option<RepositoryData>);
 impl Meanwhile {
     /// Whether such a list has others, and not this one.
     fn is_deleted(&mut self, repository: &Repository, snapshot: &SnapshotEntry) -> bool {
-        let lacks = |data: &RepositoryData| data.snapshots.iter().all(|held| held.uuid != snapshot.uuid);
+        let lacks = |data: &RepositoryData| !data.holds(snapshot);
         if !self.0.as_ref().is_some_and(lacks) {
             self.0 = repository.newer_data();
         }

@@ -211,9 +211,11 @@ impl Repository {
     /// What a list that was written since this repository was opened says, and nothing where there is none or it cannot be read. Of the
     /// list that was asked for by its number nobody knows what came next.
     pub fn newer_data(&self) -> Option<RepositoryData> {
-        let newest = newest_generation(&self.blobs).ok().flatten()?;
-        let is_newer = !self.is_chosen && newest > self.data.generation;
-        is_newer.then(|| read_data(&self.blobs, newest).ok()).flatten()
+        if self.is_chosen {
+            return None;
+        }
+        let newest = newest_generation(&self.blobs).ok().flatten().filter(|newest| *newest > self.data.generation)?;
+        read_data(&self.blobs, newest).ok()
     }
 
     /// Fails if the snapshot is no longer in the repository: something deleted it meanwhile.
@@ -230,9 +232,11 @@ impl Repository {
         match newest_generation(&self.blobs) {
             Ok(Some(generation)) if generation == self.data.generation => Ok(()),
             Ok(Some(generation)) => {
-                let data = read_data(&self.blobs, generation)?;
-                let held = data.snapshots.iter().any(|held| held.uuid == snapshot.uuid);
-                if held { Ok(()) } else { Err(gone()) }
+                if read_data(&self.blobs, generation)?.holds(snapshot) {
+                    Ok(())
+                } else {
+                    Err(gone())
+                }
             }
             Ok(None) => Err(gone()),
             // Being written to just now.

@@ -195,6 +195,12 @@ impl RepositoryData {
         Ok(())
     }
 
+    /// Whether it has this very snapshot, not another of the same name.
+    #[must_use]
+    pub fn holds(&self, snapshot: &SnapshotEntry) -> bool {
+        self.snapshots.iter().any(|held| held.uuid == snapshot.uuid)
+    }
+
     /// The snapshot of this name.
     #[must_use]
     pub fn snapshot(&self, name: &str) -> Option<&SnapshotEntry> {

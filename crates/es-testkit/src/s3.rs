@@ -111,19 +111,13 @@ mod store {
         files: FileSystem,
         root: PathBuf,
         /// What was said of objects whose parts were asked for, while their files are the same.
-        known: Mutex<HashMap<PathBuf, (State, GetObjectOutput)>>,
+        known: Mutex<HashMap<PathBuf, (SystemTime, GetObjectOutput)>>,
     }
 
-    /// When a file last became another, by being written or put in its place: seconds and nanoseconds since 1970; and its bytes.
-    type State = (i64, i64, u64);
-
-    fn state(metadata: &Metadata) -> State {
-        (metadata.ctime(), metadata.ctime_nsec(), metadata.len())
-    }
-
-    fn is_new(state: State) -> bool {
-        let changed = u64::try_from(state.0).map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
-        changed.ok().and_then(|changed| changed.elapsed().ok()).is_none_or(|age| age < NEW)
+    /// When a file last became another, by being written or put in its place.
+    fn changed(metadata: &Metadata) -> Option<SystemTime> {
+        let since_1970 = Duration::new(metadata.ctime().try_into().ok()?, metadata.ctime_nsec().try_into().ok()?);
+        Some(SystemTime::UNIX_EPOCH + since_1970)
     }
 
     impl Store {
@@ -133,14 +127,16 @@ mod store {
 
         /// Part of an object, where everything else is known.
         fn known_part(&self, input: &GetObjectInput) -> Option<GetObjectOutput> {
-            let file = File::open(self.path(input)).ok()?;
-            let state = state(&file.metadata().ok()?);
+            let (path, range) = (self.path(input), input.range?);
+            let file = File::open(&path).ok()?;
+            let metadata = file.metadata().ok()?;
+            let (size, changed) = (metadata.len(), changed(&metadata)?);
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            let (_, known) = known.get(&self.path(input)).filter(|known| known.0 == state)?;
-            let range = input.range?.check(state.2).ok().filter(|range| range.end - range.start < state.2)?;
+            let (_, known) = known.get(&path).filter(|known| known.0 == changed)?;
+            let range = range.check(size).ok().filter(|range| range.end - range.start < size)?;
             Some(GetObjectOutput {
                 content_length: (range.end - range.start).try_into().ok(),
-                content_range: Some(format!("bytes {}-{}/{}", range.start, range.end - 1, state.2)),
+                content_range: Some(format!("bytes {}-{}/{}", range.start, range.end - 1, size)),
                 body: Some(body(file, range)),
                 ..of_the_whole(known)
             })
@@ -157,12 +153,12 @@ mod store {
             if answer.output.last_modified != Some(modified.into()) {
                 return Err(failed(io::Error::other("another object took its place")));
             }
-            let state = state(&metadata);
-            if range.is_some() && !is_new(state) {
-                let known = (state, of_the_whole(&answer.output));
+            let is_old = |changed: &SystemTime| changed.elapsed().is_ok_and(|age| age >= NEW);
+            if let (Some(_), Some(changed)) = (range, changed(&metadata).filter(is_old)) {
+                let known = (changed, of_the_whole(&answer.output));
                 self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(path, known);
             }
-            let part = range.map_or(Ok(0..state.2), |range| range.check(state.2))?;
+            let part = range.map_or(Ok(0..metadata.len()), |range| range.check(metadata.len()))?;
             answer.output.body = Some(body(file, part));
             Ok(answer)
         }
