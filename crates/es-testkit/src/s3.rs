@@ -5,7 +5,8 @@
 //!
 //! The implementation reads objects 4 KiB at a time, with a change of thread for each, which takes it twice the time that
 //! reading a snapshot takes. So their bytes are read here, in larger pieces. For each request it reads also what it knows of
-//! the object, with five changes of thread: of an object whose parts are asked for that is kept. Every answer is its own otherwise.
+//! the object, with five changes of thread: of an object whose parts are asked for that is kept, as are these, up to a limit:
+//! a store has memory of its own. Every answer is its own otherwise.
 
 use std::path::PathBuf;
 
@@ -87,7 +88,7 @@ mod store {
     use std::io;
     use std::iter;
     use std::ops::Range;
-    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::{FileExt, MetadataExt};
     use std::path::{Path, PathBuf};
     use std::sync::{Mutex, PoisonError};
     use std::time::{Duration, SystemTime};
@@ -98,11 +99,13 @@ mod store {
     use rustix::buffer::spare_capacity;
     #[allow(clippy::wildcard_imports)] // two types of each operation
     use s3s::dto::*;
-    use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
+    use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
     use s3s_fs::FileSystem;
 
     /// Bytes of an object that are read and sent at a time.
     const PIECE: u64 = 256 << 10;
+    /// Bytes that are kept of all objects together.
+    const ROOM: usize = 512 << 20;
     /// s3s-fs describes an object only after it is there: what it says of one that is no older may be of the one before.
     const NEW: Duration = Duration::from_secs(5);
 
@@ -110,8 +113,23 @@ mod store {
     pub(super) struct Store {
         files: FileSystem,
         root: PathBuf,
-        /// What was said of objects whose parts were asked for, while their files are the same.
-        known: Mutex<HashMap<PathBuf, (SystemTime, GetObjectOutput)>>,
+        memory: Mutex<Memory>,
+    }
+
+    /// What is known of objects whose parts were asked for.
+    struct Memory {
+        objects: HashMap<PathBuf, Object>,
+        /// Bytes that their parts may still take.
+        room: usize,
+    }
+
+    /// An object, while its file is the same.
+    struct Object {
+        changed: SystemTime,
+        /// What was said of it.
+        answer: GetObjectOutput,
+        /// Parts that were asked for since then.
+        parts: HashMap<Range<u64>, Bytes>,
     }
 
     /// When a file last became another, by being written or put in its place.
@@ -122,7 +140,8 @@ mod store {
 
     impl Store {
         pub(super) fn new(root: &Path) -> s3s_fs::Result<Self> {
-            Ok(Self { files: FileSystem::new(root)?, root: root.to_owned(), known: Mutex::default() })
+            let memory = Memory { objects: HashMap::new(), room: ROOM };
+            Ok(Self { files: FileSystem::new(root)?, root: root.to_owned(), memory: Mutex::new(memory) })
         }
 
         /// Part of an object, where everything else is known.
@@ -131,14 +150,15 @@ mod store {
             let file = File::open(&path).ok()?;
             let metadata = file.metadata().ok()?;
             let (size, changed) = (metadata.len(), changed(&metadata)?);
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            let (_, known) = known.get(&path).filter(|known| known.0 == changed)?;
+            let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+            let Memory { objects, room } = &mut *memory;
+            let object = objects.get_mut(&path).filter(|object| object.changed == changed)?;
             let range = range.check(size).ok().filter(|range| range.end - range.start < size)?;
             Some(GetObjectOutput {
                 content_length: (range.end - range.start).try_into().ok(),
                 content_range: Some(format!("bytes {}-{}/{}", range.start, range.end - 1, size)),
-                body: Some(body(file, range)),
-                ..of_the_whole(known)
+                body: Some(object.part(file, range, room)),
+                ..of_the_whole(&object.answer)
             })
         }
 
@@ -155,8 +175,11 @@ mod store {
             }
             let is_old = |changed: &SystemTime| changed.elapsed().is_ok_and(|age| age >= NEW);
             if let (Some(_), Some(changed)) = (range, changed(&metadata).filter(is_old)) {
-                let known = (changed, of_the_whole(&answer.output));
-                self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(path, known);
+                let object = Object { changed, answer: of_the_whole(&answer.output), parts: HashMap::new() };
+                let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(before) = memory.objects.insert(path, object) {
+                    memory.room += before.parts.values().map(Bytes::len).sum::<usize>();
+                }
             }
             let part = range.map_or(Ok(0..metadata.len()), |range| range.check(metadata.len()))?;
             answer.output.body = Some(body(file, part));
@@ -165,6 +188,24 @@ mod store {
 
         fn path(&self, input: &GetObjectInput) -> PathBuf {
             self.root.join(&input.bucket).join(&input.key)
+        }
+    }
+
+    impl Object {
+        /// One that is asked for again comes from memory, if there was room.
+        fn part(&mut self, file: File, range: Range<u64>, room: &mut usize) -> StreamingBlob {
+            if let Some(part) = self.parts.get(&range) {
+                return Body::from(part.clone()).into();
+            }
+            let size = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+            let Some(left) = room.checked_sub(size) else { return body(file, range) };
+            let mut part = vec![0; size];
+            if file.read_exact_at(&mut part, range.start).is_err() {
+                return body(file, range);
+            }
+            *room = left;
+            let part = self.parts.entry(range).insert_entry(part.into());
+            Body::from(part.get().clone()).into()
         }
     }
 
