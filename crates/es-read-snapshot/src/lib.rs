@@ -18,7 +18,9 @@ use clap::Args as ClapArgs;
 use clap::builder::NonEmptyStringValueParser;
 use es_aws::CredentialSource;
 use es_cli::{Exit, Fault, Io, is_written_in_place, record_line, write_whole};
-use es_repository::{ErrorKind, ObjectOptions, Options, Repository, RequestListener, S3Credentials, without_secrets};
+use es_repository::{
+    ErrorKind, ObjectOptions, Options, Repository, RequestListener, S3Credentials, SnapshotEntry, without_secrets,
+};
 use serde_json::json;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -330,7 +332,9 @@ fn options(args: &Args, io: &Io) -> Result<Options, Fault> {
 
 fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fault> {
     let ids = args.query_ids.as_deref().map(read_ids).transpose()?;
-    let plan = plan::plan(repository, args, io)?;
+    let snapshot = plan::snapshot(repository, args)?;
+    let plan =
+        plan::plan(repository, snapshot, args, io).map_err(|failure| with_deletion(repository, snapshot, failure))?;
     let mut outcome = read::read(repository, &plan, args, ids.as_ref(), io);
     io.end_meter();
     let read = match outcome.failure.take() {
@@ -345,6 +349,15 @@ fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
         return ended.and_then(|exit| written.map(|()| exit));
     }
     ended
+}
+
+/// A failure for good, and whether the snapshot was deleted meanwhile: then what could be done about it helps no more.
+fn with_deletion(repository: &Repository, snapshot: &SnapshotEntry, failure: Fault) -> Fault {
+    if failure.exit == Exit::Failed && repository.newer_data().is_some_and(|newer| !newer.holds(snapshot)) {
+        Fault::failed(format!("{}; snapshot {:?} was deleted meanwhile", failure.message, snapshot.name))
+    } else {
+        failure
+    }
 }
 
 /// What is wrong with a reading that came to its end.

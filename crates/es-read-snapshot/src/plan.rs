@@ -211,8 +211,12 @@ fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// Makes the plan; refuses what cannot be read as it was.
-pub(crate) fn plan<'a>(repository: &'a Repository, args: &Args, io: &mut Io) -> Result<Plan<'a>, Fault> {
-    let snapshot = snapshot(repository, args)?;
+pub(crate) fn plan<'a>(
+    repository: &'a Repository,
+    snapshot: &'a SnapshotEntry,
+    args: &Args,
+    io: &mut Io,
+) -> Result<Plan<'a>, Fault> {
     let info = info(repository, snapshot)?;
     if info.is_shallow() {
         return Err(Fault::failed(format!(

@@ -14,7 +14,7 @@ use crate::fields::Fields;
 use crate::plan::{IdsRepeat, Index, Plan, Shard};
 use crate::repeated::{Ids, hash};
 use crate::room::Room;
-use crate::{Args, Format, Op, fault, one_line};
+use crate::{Args, Format, Op, fault, one_line, with_deletion};
 
 /// Lines are handed on when there are so many bytes of them.
 const BATCH: usize = 512 << 10;
@@ -187,7 +187,8 @@ pub(crate) fn read(
         done: Done { segments: plan.shards.iter().map(|_| AtomicUsize::new(0)).collect(), ..Done::default() },
     };
     args.jobs().run(|| work.run(), |longest| work.is_over(longest));
-    let mut failure = lock(&work.failure).take();
+    let failure = lock(&work.failure).take();
+    let mut failure = failure.map(|failure| with_deletion(repository, plan.snapshot, failure));
     let totals = std::mem::take(&mut *lock(&work.totals));
     let printed = std::mem::take(&mut *lock(&work.printed));
     let mut duplicates = Vec::new();

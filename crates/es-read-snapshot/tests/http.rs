@@ -151,20 +151,24 @@ fn a_list_that_was_left_behind_is_noticed_over_http_too() {
     assert!(String::from_utf8_lossy(&output.stderr).contains(&said), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-#[test]
-fn a_snapshot_that_is_deleted_meanwhile_is_not_listed_and_one_that_is_damaged_is_named() {
-    let golden = golden("elasticsearch-7.10.2");
+/// The number of the next list of snapshots, the list that there is, the next one if one snapshot is deleted, and the uuid of that.
+fn deletion(golden: &Path, name: &str) -> (u64, String, String, String) {
     let next = 1 + u64::from_be_bytes(fs::read(golden.join("index.latest")).unwrap().try_into().unwrap());
     let with = fs::read_to_string(golden.join(format!("index-{}", next - 1))).unwrap();
     let mut list: serde_json::Value = serde_json::from_str(&with).unwrap();
     let snapshots = list["snapshots"].as_array_mut().unwrap();
-    let one = snapshots.iter().position(|snapshot| snapshot["name"] == "one").unwrap();
+    let one = snapshots.iter().position(|snapshot| snapshot["name"] == name).unwrap();
     let one = snapshots.remove(one)["uuid"].as_str().unwrap().to_owned();
-    let others = snapshots.len();
     for index in list["indices"].as_object_mut().unwrap().values_mut() {
         index["snapshots"].as_array_mut().unwrap().retain(|uuid| *uuid != one);
     }
-    let without = list.to_string();
+    (next, with, list.to_string(), one)
+}
+
+#[test]
+fn a_snapshot_that_is_deleted_meanwhile_is_not_listed_and_one_that_is_damaged_is_named() {
+    let golden = golden("elasticsearch-7.10.2");
+    let (next, with, without, one) = deletion(&golden, "one");
     // How the list is replaced when the first snapshot is asked for, the blob of which is gone from then on.
     let answer = |list: Option<String>, latest: u64, arguments: &[&str]| {
         let root = golden::copy(&golden);
@@ -187,7 +191,7 @@ fn a_snapshot_that_is_deleted_meanwhile_is_not_listed_and_one_that_is_damaged_is
     let (code, [lines, said]) = answer(Some(without.clone()), next, &[]);
     let told = "es-read-snapshot: warning: snapshot \"one\" was deleted while they were listed\n";
     assert_eq!((code, said.as_str()), (0, told));
-    assert!(lines.lines().count() == others && !lines.contains("\"one\""), "{lines}");
+    assert!(lines.contains("\"two\"") && !lines.contains("\"one\""), "{lines}");
 
     let generation = next - 1;
     let damaged = [
@@ -206,6 +210,43 @@ fn a_snapshot_that_is_deleted_meanwhile_is_not_listed_and_one_that_is_damaged_is
         let (code, [lines, said]) = answer(list, latest, &arguments);
         assert!(code == 3 && said.contains("no such blob") && lines.contains("\"one\""), "{code} {lines} {said}");
     }
+}
+
+#[test]
+fn a_reading_that_misses_a_blob_says_that_its_snapshot_was_deleted_if_a_newer_list_does() {
+    let golden = golden("elasticsearch-7.10.2");
+    let (next, with, without, _) = deletion(&golden, "two");
+    // What is gone when it is asked for, and what came in place of the list of snapshots.
+    let answer = |gone: &str, list: Option<&String>, arguments: &[&str]| {
+        let root = golden::copy(&golden);
+        let (path, gone, list) = (root.path().to_owned(), gone.to_owned(), list.cloned());
+        let may = move |name: &str| {
+            if name.contains(&gone) {
+                if let Some(list) = &list {
+                    fs::write(path.join(format!("index-{next}")), list).unwrap();
+                    fs::write(path.join("index.latest"), next.to_be_bytes()).unwrap();
+                }
+                fs::remove_file(path.join(name)).unwrap_or(());
+            }
+            true
+        };
+        let url = serve_when(root.path().to_owned(), ETAG, |_, to| (to, to), may);
+        let output = read(&url, &[&["--snapshot", "two", "--quiet"], arguments].concat());
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let deleted = "no such blob in the repository; snapshot \"two\" was deleted meanwhile\n";
+    for gone in ["snap-", "/meta-", "/0/snap-", "/0/__"] {
+        let (code, said) = answer(gone, Some(&without), &[]);
+        assert!(code == 3 && said.contains(deleted) && !said.contains("leave it out"), "{gone}: {code} {said}");
+        for (list, arguments) in [(Some(&with), &[][..]), (None, &[]), (Some(&without), &["--generation", "2"])] {
+            let (code, said) = answer(gone, list, arguments);
+            let named = said.contains("no such blob in the repository\n") && !said.contains("deleted");
+            assert!(code == 3 && named, "{gone}: {code} {said}");
+        }
+    }
+    // The list itself.
+    let (code, said) = answer(&format!("index-{}", next - 1), Some(&without), &[]);
+    assert!(code == 75 && said.contains(&format!("index-{next} took its place")), "{code} {said}");
 }
 
 #[test]

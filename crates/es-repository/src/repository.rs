@@ -229,19 +229,20 @@ impl Repository {
         if self.is_chosen {
             return own_blob_decides();
         }
-        match newest_generation(&self.blobs) {
-            Ok(Some(generation)) if generation == self.data.generation => Ok(()),
-            Ok(Some(generation)) => {
-                if read_data(&self.blobs, generation)?.holds(snapshot) {
-                    Ok(())
-                } else {
-                    Err(gone())
-                }
-            }
-            Ok(None) => Err(gone()),
+        match self.newest_holds(snapshot) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(gone()),
             // Being written to just now.
             Err(error) if error.kind() == ErrorKind::Retry => own_blob_decides(),
             Err(error) => Err(error),
+        }
+    }
+
+    fn newest_holds(&self, snapshot: &SnapshotEntry) -> Result<bool> {
+        match newest_generation(&self.blobs)? {
+            Some(newest) if newest == self.data.generation => Ok(true),
+            Some(newest) => Ok(read_data(&self.blobs, newest)?.holds(snapshot)),
+            None => Ok(false),
         }
     }
 }
@@ -251,10 +252,19 @@ fn find_data(blobs: &Blobs, generation: u64) -> Result<Option<RepositoryData>> {
     blobs.find(&blob)?.map(|bytes| RepositoryData::parse(&blob, generation, &bytes)).transpose()
 }
 
-/// What the repository itself names must be there.
+/// What the repository itself names must be there, unless the next list took its place meanwhile.
 fn read_data(blobs: &Blobs, generation: u64) -> Result<RepositoryData> {
-    find_data(blobs, generation)?
-        .ok_or_else(|| Error::blob(&format!("index-{generation}"), &io::ErrorKind::NotFound.into()))
+    let blob = format!("index-{generation}");
+    if let Some(data) = find_data(blobs, generation)? {
+        return Ok(data);
+    }
+    match newest_generation(blobs)? {
+        Some(newest) if newest > generation => Err(Error::new(
+            ErrorKind::Retry,
+            format!("{blob}: index-{newest} took its place: the repository is being written to"),
+        )),
+        _ => Err(Error::blob(&blob, &io::ErrorKind::NotFound.into())),
+    }
 }
 
 /// A list of snapshots that is not there.
