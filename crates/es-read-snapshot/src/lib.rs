@@ -379,7 +379,7 @@ fn judge(
         // What else there is to say is known of a whole reading alone.
         return Ok(exit);
     }
-    repository.still_holds(plan.snapshot).map_err(|error| fault(&error))?;
+    repository.still_holds(plan.snapshot).map_err(|error| outcome.after_lines(fault(&error)))?;
     if let Some(ids) = ids {
         let mut missing: Vec<&String> = ids.difference(&outcome.found).collect();
         missing.sort();

@@ -152,6 +152,17 @@ pub(crate) struct Outcome {
     pub(crate) duplicates: Vec<u64>,
     /// Why it ended early.
     pub(crate) failure: Option<Fault>,
+    has_printed: bool,
+}
+
+impl Outcome {
+    /// A failure, with advice on the lines that came before it, unless it has any.
+    pub(crate) fn after_lines(&self, mut failure: Fault) -> Fault {
+        if self.has_printed {
+            failure.hint.get_or_insert_with(|| "lines were already printed: throw them away, they may be wrong".into());
+        }
+        failure
+    }
 }
 
 /// Reads every shard of the plan and prints its documents.
@@ -203,10 +214,10 @@ pub(crate) fn read(
             Err(error) => failure = Some(not_kept(&error)),
         }
     }
-    if let Some(failure) = failure.as_mut().filter(|_| work.has_printed.load(Ordering::Relaxed)) {
-        failure.hint.get_or_insert_with(|| "lines were already printed: throw them away, they may be wrong".into());
-    }
-    Outcome { totals, found: std::mem::take(&mut lock(&work.found)), duplicates, failure }
+    let found = std::mem::take(&mut *lock(&work.found));
+    let mut outcome = Outcome { totals, found, duplicates, failure: None, has_printed: work.has_printed.into_inner() };
+    outcome.failure = failure.map(|failure| outcome.after_lines(failure));
+    outcome
 }
 
 fn not_kept(error: &std::io::Error) -> Fault {
