@@ -1,102 +1,80 @@
-//! A set of document numbers.
+//! A set of document numbers, a block at a time: no set of a large segment is in memory as a whole.
 
-/// One bit a document.
-#[derive(Debug, Clone)]
-pub(crate) struct BitSet {
-    words: Vec<u64>,
-    size: u32,
+/// Documents of a block.
+pub(crate) const BLOCK: u32 = 1 << 16;
+/// Of 64 documents each.
+const WORDS: usize = 1 << 10;
+
+/// How many blocks so many documents have.
+pub(crate) fn blocks(max_doc: u32) -> u32 {
+    max_doc.div_ceil(BLOCK)
 }
 
-impl BitSet {
-    pub(crate) fn empty(size: u32) -> Self {
-        Self { words: vec![0; size.div_ceil(64) as usize], size }
+/// How many of so many documents are in this block.
+pub(crate) fn size_of(block: u32, max_doc: u32) -> u32 {
+    max_doc.saturating_sub(block.saturating_mul(BLOCK)).min(BLOCK)
+}
+
+/// Those documents of a set that are in one block. Documents are known by their numbers in the segment or in the block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Block(Box<[u64; WORDS]>);
+
+/// Where a document is.
+fn place(document: u32) -> (usize, u64) {
+    ((document % BLOCK / 64) as usize, 1 << (document % 64))
+}
+
+impl Block {
+    pub(crate) fn empty() -> Self {
+        Self(Box::new([0; WORDS]))
     }
 
+    /// The first documents, so many.
     pub(crate) fn full(size: u32) -> Self {
-        let mut set = Self { words: vec![u64::MAX; size.div_ceil(64) as usize], size };
-        set.clear_tail();
-        set
+        Self::from_words(std::iter::repeat_n(u64::MAX, WORDS), size)
     }
 
-    /// From words as live documents are stored; bits beyond the last document are dropped.
-    pub(crate) fn from_words(words: Vec<u64>, size: u32) -> Self {
-        let mut set = Self { words, size };
-        set.words.resize(size.div_ceil(64) as usize, 0);
-        set.clear_tail();
-        set
-    }
-
-    fn clear_tail(&mut self) {
-        let used = self.size % 64;
-        if used > 0
-            && let Some(last) = self.words.last_mut()
-        {
-            *last &= (1 << used) - 1;
+    /// Without those that are not among the first `size`.
+    pub(crate) fn from_words(words: impl Iterator<Item = u64>, size: u32) -> Self {
+        let mut block = Self::empty();
+        for ((word, from), first) in block.0.iter_mut().zip(words).zip((0..size).step_by(64)) {
+            *word = if size - first < 64 { from & ((1 << (size - first)) - 1) } else { from };
         }
+        block
+    }
+
+    /// Adds a document; false if it is there already.
+    pub(crate) fn insert(&mut self, document: u32) -> bool {
+        let (word, bit) = place(document);
+        let new = self.0[word] & bit == 0;
+        self.0[word] |= bit;
+        new
     }
 
     pub(crate) fn contains(&self, document: u32) -> bool {
-        self.words.get((document / 64) as usize).is_some_and(|word| word >> (document % 64) & 1 == 1)
-    }
-
-    /// Adds a document; false if it lies beyond the last one or is there already.
-    pub(crate) fn insert(&mut self, document: u32) -> bool {
-        if document >= self.size {
-            return false;
-        }
-        match self.words.get_mut((document / 64) as usize) {
-            Some(word) => {
-                let bit = 1 << (document % 64);
-                let new = *word & bit == 0;
-                *word |= bit;
-                new
-            }
-            None => false,
-        }
+        let (word, bit) = place(document);
+        self.0[word] & bit != 0
     }
 
     pub(crate) fn count(&self) -> u32 {
-        self.words.iter().map(|word| word.count_ones()).sum()
+        self.0.iter().map(|word| word.count_ones()).sum()
     }
 
-    /// Takes the documents of `other` out of this set; returns how many were in both.
+    /// How many of its documents come before this one; `None` if it is not among them.
+    pub(crate) fn rank(&self, document: u32) -> Option<u32> {
+        let (word, bit) = place(document);
+        let before = || self.0[..word].iter().map(|word| word.count_ones()).sum::<u32>();
+        self.contains(document).then(|| before() + (self.0[word] & (bit - 1)).count_ones())
+    }
+
+    /// Takes the documents of `other` out of this one; returns how many were in both.
     pub(crate) fn remove_all(&mut self, other: &Self) -> u32 {
         let mut both = 0;
-        for (word, other) in self.words.iter_mut().zip(&other.words) {
+        for (word, other) in self.0.iter_mut().zip(other.0.iter()) {
             both += (*word & other).count_ones();
             *word &= !other;
         }
         both
-    }
-}
-
-/// A set whose documents are numbered.
-#[derive(Debug, Clone)]
-pub(crate) struct RankedSet {
-    set: BitSet,
-    /// How many documents come before each word.
-    before: Vec<u32>,
-}
-
-impl RankedSet {
-    pub(crate) fn new(set: BitSet) -> Self {
-        let mut before = Vec::with_capacity(set.words.len());
-        let mut sum = 0;
-        for word in &set.words {
-            before.push(sum);
-            sum += word.count_ones();
-        }
-        Self { set, before }
-    }
-
-    /// How many documents of the set come before this one; `None` if it is not in the set.
-    pub(crate) fn rank(&self, document: u32) -> Option<u32> {
-        if !self.set.contains(document) {
-            return None;
-        }
-        let place = (document / 64) as usize;
-        let below = self.set.words.get(place)? & ((1 << (document % 64)) - 1);
-        Some(self.before.get(place)? + below.count_ones())
     }
 }
 
@@ -106,12 +84,32 @@ mod tests {
 
     #[test]
     fn a_rank_counts_the_documents_before() {
-        let mut set = BitSet::empty(200);
-        for document in [3, 63, 64, 130, 199] {
-            assert!(set.insert(document));
+        let mut block = Block::empty();
+        for document in [3, 63, 64, 130, 65_535] {
+            assert!(block.insert(BLOCK + document) && !block.insert(document));
         }
-        let ranked = RankedSet::new(set);
-        let ranks: Vec<_> = [3, 63, 64, 65, 130, 199, 200].map(|document| ranked.rank(document)).into();
-        assert_eq!(ranks, [Some(0), Some(1), Some(2), None, Some(3), Some(4), None]);
+        let ranks = [3, 63, 64, 65, 130, 65_535].map(|document| block.rank(document));
+        assert_eq!(ranks, [Some(0), Some(1), Some(2), None, Some(3), Some(4)]);
+    }
+
+    #[test]
+    fn a_block_ends_where_its_documents_do() {
+        for size in [0, 1, 63, 64, 65, 65_535, BLOCK] {
+            let block = Block::full(size);
+            assert_eq!(block.count(), size);
+            assert!(size == 0 || block.contains(size - 1));
+            assert!(size == BLOCK || !block.contains(size));
+        }
+        assert_eq!([0, 1, BLOCK, BLOCK + 1].map(blocks), [0, 1, 1, 2]);
+        assert_eq!([0, 1, 2, u32::MAX].map(|block| size_of(block, BLOCK + 5)), [BLOCK, 5, 0, 0]);
+    }
+
+    #[test]
+    fn what_is_taken_out_is_counted_once() {
+        let (mut block, mut other) = (Block::full(100), Block::empty());
+        for document in [5, 99, 100] {
+            other.insert(document);
+        }
+        assert_eq!([block.remove_all(&other), block.remove_all(&other), block.count()], [2, 0, 98]);
     }
 }

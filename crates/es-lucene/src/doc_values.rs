@@ -3,14 +3,16 @@
 //! What three formats share is here: the walk over the entries of all fields, each of which must be passed over exactly.
 //! What differs is in the module of each. Values are read of sorted fields alone: see [`crate::sorted_doc_values`].
 
-use crate::bit_set::BitSet;
-use crate::codec_util::{Checked, Header, base36, check_owner, open, read_header};
+use crate::bit_set::{Block, size_of};
+use crate::codec_util::{Checked, Header, base36, check_owner, read_header};
 use crate::data_input::DataInput;
 use crate::error::{Error, Result};
 use crate::field_infos::{FieldInfo, FieldInfos};
+use crate::indexed_disi::IndexedDisi;
+use crate::pages::{Pages, Use};
 use crate::segment_infos::SegmentCommitInfo;
 use crate::source::Directory;
-use crate::{indexed_disi, lucene70_doc_values, lucene80_doc_values, lucene90_doc_values};
+use crate::{lucene70_doc_values, lucene80_doc_values, lucene90_doc_values};
 
 /// Documents that have a value in a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +101,23 @@ impl DocValuesFile {
         Ok(input)
     }
 
+    /// The file that holds the values.
+    pub(crate) fn pages(
+        &self,
+        directory: &dyn Directory,
+        commit: &SegmentCommitInfo,
+        codec: &str,
+        used: Use,
+    ) -> Result<Pages> {
+        let known = |header: &Header| {
+            if header.codec != codec {
+                return Err(header.unknown(&self.data_name));
+            }
+            header.expect_version(&self.data_name, self.header.version..=self.header.version)
+        };
+        Pages::open(directory, commit, &self.data_name, &self.suffix, used, known)
+    }
+
     /// What follows a place that the walk noted.
     pub(crate) fn input_at(&self, position: usize) -> Result<DataInput<'_>> {
         let mut input = self.checked.input();
@@ -151,48 +170,35 @@ impl DocValues {
         commit: &SegmentCommitInfo,
         field: &FieldInfo,
         max_doc: u32,
-    ) -> Result<BitSet> {
-        let entry = self.entry(field)?;
-        let (offset, length, dense_rank_power) = match entry.docs {
-            DocsWithField::None => return Ok(BitSet::empty(max_doc)),
-            DocsWithField::All => return Ok(BitSet::full(max_doc)),
-            DocsWithField::Set { offset, length, dense_rank_power } => (offset, length, dense_rank_power),
-        };
-        let name = &self.file.data_name;
-        let bytes = checked_range(directory, commit, self, name, offset, length)?;
-        let mut input = DataInput::new(name, &bytes);
-        input.set_endian(self.file.header.endian());
-        indexed_disi::read(&mut input, dense_rank_power, max_doc)
+    ) -> Result<Documents> {
+        Ok(match self.entry(field)?.docs {
+            DocsWithField::None => Documents::None,
+            DocsWithField::All => Documents::All { max_doc },
+            DocsWithField::Set { offset, length, dense_rank_power } => {
+                let used = Use::InOrder(offset..offset.saturating_add(length));
+                let mut pages = self.file.pages(directory, commit, self.layout.data, used)?;
+                let set = IndexedDisi::open(&mut pages, offset, length, dense_rank_power, max_doc)?;
+                Documents::Set(Box::new(pages), set)
+            }
+        })
     }
 }
 
-/// Streams the whole file through its checksum and returns one range of it.
-fn checked_range(
-    directory: &dyn Directory,
-    commit: &SegmentCommitInfo,
-    values: &DocValues,
-    name: &str,
-    offset: u64,
-    length: u64,
-) -> Result<Vec<u8>> {
-    let source = open(directory, name)?;
-    let mut stream = crate::stream::Stream::new(name, source.as_ref())?;
-    let header = stream.header()?;
-    if header.codec != values.layout.data {
-        return Err(header.unknown(name));
+/// Documents of which those of one block at a time are in memory.
+pub(crate) enum Documents {
+    None,
+    All { max_doc: u32 },
+    Set(Box<Pages>, IndexedDisi),
+}
+
+impl Documents {
+    pub(crate) fn block(&mut self, number: u32) -> Result<Block> {
+        match self {
+            Self::None => Ok(Block::empty()),
+            Self::All { max_doc } => Ok(Block::full(size_of(number, *max_doc))),
+            Self::Set(pages, set) => Ok(set.block(pages, number)?.0),
+        }
     }
-    check_owner(name, &header, &commit.id, &values.file.suffix)?;
-    let body = stream.position();
-    let end = offset.checked_add(length);
-    if offset < body || end.is_none_or(|end| end > stream.body_end()) {
-        return Err(Error::corrupt(name, "a field does not lie within the file"));
-    }
-    stream.skip(offset - body)?;
-    let mut bytes = Vec::new();
-    stream.copy(length, &mut bytes)?;
-    stream.skip(stream.body_end() - stream.position())?;
-    stream.finish(source.expected_checksum())?;
-    Ok(bytes)
 }
 
 pub(crate) fn walk(input: &mut DataInput<'_>, layout: Layout, version: u32, fields: &FieldInfos) -> Result<Vec<Entry>> {

@@ -6,7 +6,7 @@ use crate::direct_reader::DirectReader;
 use crate::doc_values::DocValuesFile;
 use crate::error::{Error, Result};
 use crate::field_infos::{FieldInfo, FieldInfos};
-use crate::pages::{Pages, PagesInput};
+use crate::pages::{Pages, PagesInput, Use};
 use crate::segment_infos::SegmentCommitInfo;
 use crate::sorted_doc_values::{Ordinals, SortedEntry, Terms};
 use crate::source::Directory;
@@ -48,7 +48,7 @@ pub(crate) fn sorted(
     walker.input.expect_end()?;
     let (terms, numbers) =
         found.ok_or_else(|| Error::corrupt(&file.name, format!("has no sorted values for {:?}", field.name)))?;
-    let mut pages = Pages::open(directory, commit, &file.data_name, &file.suffix, DATA)?;
+    let mut pages = file.pages(directory, commit, DATA, Use::All)?;
     let size = terms.count;
     if size > u64::from(max_doc) {
         return Err(pages.corrupt(format!("{size} terms of {max_doc} documents")));

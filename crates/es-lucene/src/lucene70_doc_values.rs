@@ -1,15 +1,13 @@
 //! `Lucene70DocValuesFormat`: Lucene 7.
 
-use crate::bit_set::{BitSet, RankedSet};
 use crate::codec_util::Header;
-use crate::data_input::DataInput;
 use crate::direct_monotonic_reader::Monotonic;
 use crate::direct_reader::DirectReader;
 use crate::doc_values::{DocValuesFile, DocsWithField, Layout, walk};
 use crate::error::{Error, Result};
 use crate::field_infos::{FieldInfo, FieldInfos};
-use crate::indexed_disi;
-use crate::pages::Pages;
+use crate::indexed_disi::IndexedDisi;
+use crate::pages::{Pages, Use};
 use crate::segment_infos::SegmentCommitInfo;
 use crate::sorted_doc_values::{Ordinals, SortedEntry, Terms};
 use crate::source::Directory;
@@ -40,7 +38,7 @@ pub(crate) fn sorted(
         .iter()
         .find(|entry| entry.number == field.number && entry.kind == SORTED)
         .ok_or_else(|| Error::corrupt(&file.name, format!("has no sorted values for {:?}", field.name)))?;
-    let mut pages = Pages::open(directory, commit, &file.data_name, &file.suffix, DATA)?;
+    let mut pages = file.pages(directory, commit, DATA, Use::All)?;
 
     let mut input = file.input_at(entry.at)?;
     input.skip(16)?; // the documents, which the walk has read
@@ -48,18 +46,18 @@ pub(crate) fn sorted(
     let bits = input.u8()?;
     let offset = input.offset_i64()?;
     input.offset_i64()?;
-    let documents = match entry.docs {
-        DocsWithField::None => BitSet::empty(max_doc),
-        DocsWithField::All => BitSet::full(max_doc),
+    let numbers = DirectReader { offset, bits };
+    let (documents, ordinals) = match entry.docs {
+        DocsWithField::None => (0, Ordinals::None),
+        DocsWithField::All => (max_doc, Ordinals::Dense { numbers, minimum: 0 }),
         DocsWithField::Set { offset, length, dense_rank_power } => {
-            let bytes = pages.range(offset, length)?;
-            indexed_disi::read(&mut DataInput::new(&file.data_name, &bytes), dense_rank_power, max_doc)?
+            let set = IndexedDisi::open(&mut pages, offset, length, dense_rank_power, max_doc)?;
+            (set.count(), Ordinals::Ranked { documents: set, block: None, numbers })
         }
     };
-    if documents.count() != count {
-        return Err(input.corrupt(format!("{count} documents have a value, {} are listed", documents.count())));
+    if documents != count {
+        return Err(input.corrupt(format!("{count} documents have a value, {documents} are listed")));
     }
-    let ordinals = Ordinals::Ranked { documents: RankedSet::new(documents), numbers: DirectReader { offset, bits } };
 
     let size = input.vlong()?;
     let shift = input.count_i32()?;

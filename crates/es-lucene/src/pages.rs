@@ -4,10 +4,11 @@
 //! fetched again is proven too.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::codec_util::{check_owner, open};
-use crate::data_input::DataInput;
+use crate::codec_util::{Header, check_owner, open};
+use crate::data_input::{DataInput, Endian};
 use crate::error::{Error, Result};
 use crate::segment_infos::SegmentCommitInfo;
 use crate::source::{Directory, Source, read_range};
@@ -15,17 +16,43 @@ use crate::stream::Stream;
 
 /// Bytes of a page.
 const PAGE: u64 = 64 << 10;
-/// Pages held in memory: 8 MiB.
-const HELD: usize = 128;
+
+/// How the bytes of a file are asked for.
+#[derive(Debug, Clone)]
+pub(crate) enum Use {
+    /// In any order.
+    All,
+    /// Those of a range, by some readers each of which goes through them in their order.
+    InOrder(Range<u64>),
+}
+
+impl Use {
+    /// Pages held in memory: 8 MiB, or 4 MiB, the bits of 33 million documents.
+    fn most(&self) -> usize {
+        match self {
+            Self::All => 128,
+            Self::InOrder(_) => 64,
+        }
+    }
+
+    fn wants(&self, bytes: Range<u64>) -> bool {
+        match self {
+            Self::All => true,
+            Self::InOrder(range) => bytes.start < range.end && bytes.end > range.start,
+        }
+    }
+}
 
 /// The body of a file: what lies between its header and its footer.
 pub(crate) struct Pages {
     file: String,
     source: Arc<dyn Source>,
+    endian: Endian,
     body: u64,
     end: u64,
     /// Of each page, from the body on.
     checksums: Vec<u32>,
+    used: Use,
     held: HashMap<u64, Held>,
     clock: u64,
 }
@@ -36,38 +63,41 @@ struct Held {
 }
 
 impl Pages {
-    /// Reads and verifies the whole file. Its header must name this codec, version 0, this segment and this suffix.
+    /// Reads and verifies the whole file. Its header must be `known`, and name this segment and this suffix.
     pub(crate) fn open(
         directory: &dyn Directory,
         commit: &SegmentCommitInfo,
         file: &str,
         suffix: &str,
-        codec: &str,
+        used: Use,
+        known: impl FnOnce(&Header) -> Result<()>,
     ) -> Result<Self> {
         let source = open(directory, file)?;
         let mut stream = Stream::new(file, source.as_ref())?;
         let header = stream.header()?;
-        if header.codec != codec {
-            return Err(header.unknown(file));
-        }
-        header.expect_version(file, 0..=0)?;
+        known(&header)?;
         check_owner(file, &header, &commit.id, suffix)?;
         let (body, end) = (stream.position(), stream.body_end());
         let mut pages = Self {
             file: file.to_owned(),
             source: Arc::clone(&source),
+            endian: header.endian(),
             body,
             end,
             checksums: Vec::new(),
+            used,
             held: HashMap::new(),
             clock: 0,
         };
         let mut page = 0;
         while stream.position() < end {
+            let begin = stream.position();
             let mut bytes = Vec::new();
-            stream.copy(PAGE.min(end - stream.position()), &mut bytes)?;
+            stream.copy(PAGE.min(end - begin), &mut bytes)?;
             pages.checksums.push(crc32fast::hash(&bytes));
-            pages.hold(page, bytes);
+            if pages.used.wants(begin..stream.position()) {
+                pages.hold(page, bytes);
+            }
             page += 1;
         }
         stream.finish(source.expected_checksum())?;
@@ -76,6 +106,18 @@ impl Pages {
 
     pub(crate) fn corrupt(&self, what: impl Into<String>) -> Error {
         Error::corrupt(&self.file, what)
+    }
+
+    /// Place and end of what lies between header and footer.
+    pub(crate) fn body(&self) -> Range<u64> {
+        self.body..self.end
+    }
+
+    /// Bytes of the file as its numbers are written.
+    pub(crate) fn input<'a>(&'a self, bytes: &'a [u8]) -> DataInput<'a> {
+        let mut input = DataInput::new(&self.file, bytes);
+        input.set_endian(self.endian);
+        input
     }
 
     /// Fills `buffer` with the bytes at `offset` of the file, all of which must lie in its body.
@@ -108,6 +150,12 @@ impl Pages {
         Ok(bytes)
     }
 
+    /// Bytes that are in memory.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.held.values().map(|held| held.bytes.len()).sum()
+    }
+
     fn page(&mut self, page: u64) -> Result<&[u8]> {
         self.clock += 1;
         if !self.held.contains_key(&page) {
@@ -130,7 +178,7 @@ impl Pages {
 
     fn hold(&mut self, page: u64, bytes: Vec<u8>) {
         self.clock += 1;
-        if self.held.len() >= HELD
+        if self.held.len() >= self.used.most()
             && let Some(oldest) = self.held.iter().min_by_key(|(_, held)| held.last_used).map(|(page, _)| *page)
         {
             self.held.remove(&oldest);
@@ -218,6 +266,7 @@ impl<'a> PagesInput<'a> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::codec_util::FOOTER_LENGTH;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -260,38 +309,51 @@ pub(crate) mod tests {
         }
     }
 
-    /// A file with these bytes between header and footer, and where they begin.
-    fn file(body: &[u8]) -> (One, u64) {
+    /// A whole file of the only segment, with these bytes between header and footer.
+    pub(crate) fn file_of(codec: &str, suffix: &str, body: &[u8]) -> Vec<u8> {
         let mut bytes = 0x3FD7_6C17_u32.to_be_bytes().to_vec();
-        bytes.extend(b"\x04Data\0\0\0\0");
+        bytes.push(u8::try_from(codec.len()).unwrap());
+        bytes.extend(codec.as_bytes());
+        bytes.extend([0; 4]);
         bytes.extend([7; 16]);
-        bytes.push(0);
-        let begin = bytes.len() as u64;
+        bytes.push(u8::try_from(suffix.len()).unwrap());
+        bytes.extend(suffix.as_bytes());
         bytes.extend(body);
         bytes.extend(0xC028_93E8_u32.to_be_bytes());
         bytes.extend([0; 4]);
         let checksum = crc32fast::hash(&bytes);
         bytes.extend(u64::from(checksum).to_be_bytes());
+        bytes
+    }
+
+    /// A file with these bytes between header and footer, and where they begin.
+    fn file(body: &[u8]) -> (One, u64) {
+        let bytes = file_of("Data", "", body);
+        let begin = (bytes.len() - FOOTER_LENGTH - body.len()) as u64;
         (One(Arc::new(Shared(Mutex::new(bytes), AtomicU64::new(0)))), begin)
+    }
+
+    fn open(files: &One) -> Pages {
+        Pages::open(files, &commit(), "_0.dvd", "", Use::All, |_| Ok(())).unwrap()
     }
 
     /// A file with these bytes, open, and where they begin.
     pub(crate) fn pages(body: &[u8]) -> (Pages, u64) {
         let (files, begin) = file(body);
-        (Pages::open(&files, &commit(), "_0.dvd", "", "Data").unwrap(), begin)
+        (open(&files), begin)
     }
 
     #[test]
     fn pages_that_were_dropped_are_fetched_and_proven_again() {
         let body: Vec<u8> = (0..20_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let (files, begin) = file(&body);
-        let mut pages = Pages::open(&files, &commit(), "_0.dvd", "", "Data").unwrap();
+        let mut pages = open(&files);
         let fetched = files.0.1.load(Ordering::Relaxed);
         for offset in [0, 19 << 20, 65_530, 1, (20 << 20) - 8] {
             let mut bytes = [0; 8];
             pages.read(begin + offset as u64, &mut bytes).unwrap();
             assert_eq!(bytes, body[offset..offset + 8]);
-            assert!(pages.held.len() <= HELD);
+            assert!(pages.held.len() <= 128);
         }
         assert!(files.0.1.load(Ordering::Relaxed) - fetched <= 4 * PAGE, "only what is needed");
         for beyond in [begin - 1, begin + (20 << 20) - 7, u64::MAX] {
@@ -307,7 +369,7 @@ pub(crate) mod tests {
     fn numbers_of_any_width_are_read() {
         use crate::direct_reader::DirectReader;
         let (files, begin) = file(&[0b1010_0000, 0x12, 0x34, 0x56, 0x78, 0x9A, 0xBC, 0xDE, 0xF0, 0x0F]);
-        let mut pages = Pages::open(&files, &commit(), "_0.dvd", "", "Data").unwrap();
+        let mut pages = open(&files);
         let mut get = |bits, at, index| DirectReader { offset: begin + at, bits }.get(&mut pages, index);
         assert_eq!([0, 1, 2, 3].map(|index| get(1, 0, index).unwrap()), [1, 0, 1, 0]);
         assert_eq!([0, 1, 2].map(|index| get(12, 1, index).unwrap()), [0x123, 0x456, 0x789]);

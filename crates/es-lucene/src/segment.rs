@@ -2,13 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::bit_set::BitSet;
 use crate::compound::CompoundDirectory;
 use crate::compressing_stored_fields::{Chunk, Part, PartSum, StoredFields, Value, visit_fields};
 use crate::doc_values::DocValues;
 use crate::error::{Error, ErrorKind, Result};
 use crate::field_infos::FieldInfos;
-use crate::live_docs;
+use crate::live_docs::{LiveDocs, Living};
 use crate::segment_info::SegmentInfo;
 use crate::segment_infos::SegmentCommitInfo;
 use crate::sorted_doc_values::SortedDocValues;
@@ -78,8 +77,7 @@ pub struct Segment {
     info: SegmentInfo,
     roles: Vec<Role>,
     /// Absent if every document lives.
-    live: Option<BitSet>,
-    soft_deleted: u32,
+    live: Option<Mutex<LiveDocs>>,
     /// Number of values of `_primary_term`, which documents have and nested objects have not.
     primary_terms: Option<u64>,
     parents: Vec<Parents>,
@@ -146,7 +144,7 @@ impl Segment {
         let data = StoredFields::open(files, commit, info.max_doc)?;
         let size = data.data.size();
         if u64::from(info.max_doc) > size.saturating_mul(DOCUMENTS_PER_BYTE) {
-            // Sets of documents take memory by their number, before any of them is seen.
+            // Blocks of documents are looked through by their number, before any of them is seen.
             return Err(Error::corrupt(
                 &format!("{}.si", commit.name),
                 format!("{} documents in {size} bytes of stored fields", info.max_doc),
@@ -156,28 +154,7 @@ impl Segment {
             Some(generation) => FieldInfos::read_generation(files, commit, generation)?,
             None => FieldInfos::read(files, commit)?,
         };
-        let mut live = match commit.deletion_generation {
-            Some(generation) => Some(live_docs::read(files, commit, generation, info.max_doc)?),
-            None if commit.deleted > 0 => {
-                return Err(Error::corrupt(
-                    &format!("{}.si", commit.name),
-                    format!("{} deleted documents without a list", commit.deleted),
-                ));
-            }
-            None => None,
-        };
-        let soft_deleted = commit.soft_deleted.unwrap_or(0);
-        if soft_deleted > 0 {
-            let dead = soft_deletes(files, commit, &fields, info.max_doc)?;
-            let live = live.get_or_insert_with(|| BitSet::full(info.max_doc));
-            let both = live.remove_all(&dead);
-            if both != soft_deleted {
-                return Err(Error::corrupt(
-                    &format!("{}.dvd", commit.name),
-                    format!("{both} documents are soft-deleted, {soft_deleted} in the commit"),
-                ));
-            }
-        }
+        let live = LiveDocs::open(files, commit, &fields, info.max_doc)?.map(Mutex::new);
         let primary_terms = if mapping.primary_terms { count_primary_terms(files, commit, &fields)? } else { None };
         let parents = parents(files, commit, &fields, &mapping.parents, info.max_doc)?;
         let others = ["fdm", "fdx"].map(|extension| format!("{}.{extension}", commit.name));
@@ -187,7 +164,6 @@ impl Segment {
             roles: roles(&fields, commit)?,
             info,
             live,
-            soft_deleted,
             primary_terms,
             parents,
             data,
@@ -250,6 +226,7 @@ impl Segment {
         let mut reader = self.data.reader(&self.files, part)?;
         let mut buffer = Vec::new();
         let mut parent = String::new();
+        let mut living = Living::new(self.live.as_ref());
         let mut counts = Counts { stored_bytes: part.bytes(), ..Counts::default() };
         let mut roots = 0;
         while let Some(documents) = reader.next_chunk(&mut room)? {
@@ -259,7 +236,7 @@ impl Segment {
                 // A no-op leaves a tombstone with a reason for a source, and no id.
                 roots += u64::from(identity.is_some() || stored.source.is_some());
                 counts.lucene_documents += 1;
-                if self.live.as_ref().is_some_and(|live| !live.contains(number)) {
+                if !living.contains(number)? {
                     continue;
                 }
                 let Some(Identity { doc_type, id }) = identity else {
@@ -308,7 +285,7 @@ impl Segment {
     pub fn finish(&self, parts: Vec<PartRead>) -> Result<Counts> {
         let mut counts = Counts {
             deleted: u64::from(self.commit.deleted),
-            soft_deleted: u64::from(self.soft_deleted),
+            soft_deleted: u64::from(self.commit.soft_deleted.unwrap_or(0)),
             ..Counts::default()
         };
         let mut roots = 0;
@@ -469,18 +446,6 @@ fn parents(
         }
     }
     Ok(parents)
-}
-
-fn soft_deletes(
-    files: &dyn Directory,
-    commit: &SegmentCommitInfo,
-    fields: &FieldInfos,
-    max_doc: u32,
-) -> Result<BitSet> {
-    let field = fields.soft_deletes().filter(|field| field.doc_values_type != 0).ok_or_else(|| {
-        Error::corrupt(&format!("{}.fnm", commit.name), "documents are soft-deleted, but no field says which")
-    })?;
-    DocValues::read(files, commit, fields, field)?.docs_with_field(files, commit, field, max_doc)
 }
 
 fn count_primary_terms(files: &dyn Directory, commit: &SegmentCommitInfo, fields: &FieldInfos) -> Result<Option<u64>> {

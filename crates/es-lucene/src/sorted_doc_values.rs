@@ -5,12 +5,13 @@
 
 use std::cmp::Ordering;
 
-use crate::bit_set::RankedSet;
+use crate::bit_set::{BLOCK, Block};
 use crate::direct_monotonic_reader::Monotonic;
 use crate::direct_reader::DirectReader;
 use crate::doc_values::DocValuesFile;
 use crate::error::{Error, Result};
 use crate::field_infos::{FieldInfo, FieldInfos};
+use crate::indexed_disi::IndexedDisi;
 use crate::pages::{Pages, PagesInput};
 use crate::segment_infos::SegmentCommitInfo;
 use crate::source::Directory;
@@ -27,7 +28,14 @@ pub(crate) enum Ordinals {
     /// Numbers of those documents that are listed.
     Sparse { documents: Monotonic, count: u64, numbers: DirectReader, minimum: i64 },
     /// Numbers of the documents of a set, in their order.
-    Ranked { documents: RankedSet, numbers: DirectReader },
+    Ranked {
+        documents: IndexedDisi,
+        /// The one that was asked for last: its number, its documents, and how many come before it.
+        block: Option<(u32, Block, u32)>,
+        numbers: DirectReader,
+    },
+    /// No document has a number.
+    None,
 }
 
 /// How the bytes of a term are found.
@@ -101,7 +109,8 @@ impl SortedDocValues {
 
     fn ordinal_of(&mut self, document: u32) -> Result<Option<u64>> {
         let pages = &mut self.pages;
-        let number = match &self.entry.ordinals {
+        let number = match &mut self.entry.ordinals {
+            Ordinals::None => return Ok(None),
             Ordinals::Dense { numbers, minimum } => {
                 minimum.wrapping_add(numbers.get(pages, document.into())?.cast_signed())
             }
@@ -111,10 +120,17 @@ impl SortedDocValues {
                     None => return Ok(None),
                 }
             }
-            Ordinals::Ranked { documents, numbers } => match documents.rank(document) {
-                Some(rank) => numbers.get(pages, rank.into())?.cast_signed(),
-                None => return Ok(None),
-            },
+            Ordinals::Ranked { documents, block, numbers } => {
+                let number = document / BLOCK;
+                if block.as_ref().is_none_or(|block| block.0 != number) {
+                    let (own, before) = documents.block(pages, number)?;
+                    *block = Some((number, own, before));
+                }
+                match block.as_ref().and_then(|(_, own, before)| Some(before + own.rank(document)?)) {
+                    Some(rank) => numbers.get(pages, rank.into())?.cast_signed(),
+                    None => return Ok(None),
+                }
+            }
         };
         match number {
             -1 => Ok(None),
