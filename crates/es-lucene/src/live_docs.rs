@@ -95,30 +95,28 @@ impl LiveDocs {
 
 /// Tells of one document after the other whether it lives.
 pub(crate) struct Living<'a> {
-    live: Option<&'a Mutex<LiveDocs>>,
-    /// The one that was looked at last, and its number.
+    live: &'a Mutex<LiveDocs>,
+    /// The number of a block that was looked up, and its living documents.
     block: Option<(u32, Block)>,
 }
 
 impl<'a> Living<'a> {
-    /// All do if there is no list.
-    pub(crate) fn new(live: Option<&'a Mutex<LiveDocs>>) -> Self {
+    pub(crate) fn new(live: &'a Mutex<LiveDocs>) -> Self {
         Self { live, block: None }
     }
 
     #[inline]
     pub(crate) fn contains(&mut self, document: u32) -> Result<bool> {
-        match (self.live, &self.block) {
-            (None, _) => Ok(true),
-            (Some(_), Some((number, block))) if *number == document / BLOCK => Ok(block.contains(document)),
-            (Some(live), _) => self.look(live, document),
+        match &self.block {
+            Some((number, block)) if *number == document / BLOCK => Ok(block.contains(document)),
+            _ => self.look(document),
         }
     }
 
     #[cold]
-    fn look(&mut self, live: &Mutex<LiveDocs>, document: u32) -> Result<bool> {
+    fn look(&mut self, document: u32) -> Result<bool> {
         let number = document / BLOCK;
-        let block = live.lock().unwrap_or_else(PoisonError::into_inner).block(number)?;
+        let block = self.live.lock().unwrap_or_else(PoisonError::into_inner).block(number)?;
         let lives = block.contains(document);
         self.block = Some((number, block));
         Ok(lives)
@@ -213,7 +211,7 @@ mod tests {
                     .contains("3 documents are soft-deleted, 4 in the commit")
             );
             let live = Mutex::new(live);
-            let mut living = Living::new(Some(&live));
+            let mut living = Living::new(&live);
             for document in (0..max_doc).chain([5, max_doc - 1, BLOCK]) {
                 let lives = is_listed(document) && !is_soft_deleted(document);
                 assert_eq!(living.contains(document).unwrap(), lives, "{codec}: {document}");

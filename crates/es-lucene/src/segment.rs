@@ -226,7 +226,7 @@ impl Segment {
         let mut reader = self.data.reader(&self.files, part)?;
         let mut buffer = Vec::new();
         let mut parent = String::new();
-        let mut living = Living::new(self.live.as_ref());
+        let mut living = self.live.as_ref().map(Living::new);
         let mut counts = Counts { stored_bytes: part.bytes(), ..Counts::default() };
         let mut roots = 0;
         while let Some(documents) = reader.next_chunk(&mut room)? {
@@ -236,7 +236,9 @@ impl Segment {
                 // A no-op leaves a tombstone with a reason for a source, and no id.
                 roots += u64::from(identity.is_some() || stored.source.is_some());
                 counts.lucene_documents += 1;
-                if !living.contains(number)? {
+                if let Some(living) = &mut living
+                    && !living.contains(number)?
+                {
                     continue;
                 }
                 let Some(Identity { doc_type, id }) = identity else {

@@ -216,8 +216,7 @@ fn a_snapshot_that_is_deleted_meanwhile_is_not_listed_and_one_that_is_damaged_is
 fn a_reading_that_misses_a_blob_says_that_its_snapshot_was_deleted_if_a_newer_list_does() {
     let golden = golden("elasticsearch-7.10.2");
     let (next, with, without, _) = deletion(&golden, "two");
-    // What is gone when it is asked for once more than so many times, but for index.latest, and what came in place of the list of
-    // snapshots.
+    // What is gone when it is asked for once more than so many times, and the list of snapshots that came; then index.latest stays.
     let answer_after = |times: usize, gone: &str, list: Option<&String>, arguments: &[&str]| {
         let root = golden::copy(&golden);
         let (path, gone, list) = (root.path().to_owned(), gone.to_owned(), list.cloned());
@@ -228,7 +227,7 @@ fn a_reading_that_misses_a_blob_says_that_its_snapshot_was_deleted_if_a_newer_li
                     fs::write(path.join(format!("index-{next}")), list).unwrap();
                     fs::write(path.join("index.latest"), next.to_be_bytes()).unwrap();
                 }
-                if name != "index.latest" {
+                if list.is_none() || name != "index.latest" {
                     fs::remove_file(path.join(name)).unwrap_or(());
                 }
             }
@@ -253,9 +252,35 @@ fn a_reading_that_misses_a_blob_says_that_its_snapshot_was_deleted_if_a_newer_li
     let (code, said) = answer_after(1, "index.latest", Some(&without), &[]);
     let told = "snapshot \"two\" was deleted while it was read\nes-read-snapshot: hint: lines were already printed";
     assert!(code == 3 && said.contains(told), "{code} {said}");
+    // A list that is gone says nothing: its own blob is there.
+    let (code, said) = answer_after(1, "index.latest", None, &[]);
+    assert!(code == 0 && said.is_empty(), "{code} {said}");
     // The list itself.
     let (code, said) = answer(&format!("index-{}", next - 1), Some(&without), &[]);
     assert!(code == 75 && said.contains(&format!("index-{next} took its place")), "{code} {said}");
+}
+
+#[test]
+fn damage_is_told_without_a_look_at_what_came_next() {
+    let root = golden::copy(&golden("elasticsearch-7.10.2"));
+    for name in golden::files(root.path()).iter().filter(|name| name.to_string_lossy().contains("/__")) {
+        let path = root.path().join(name);
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(path, bytes).unwrap();
+    }
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let may = move |name: &str| {
+        count.fetch_add(usize::from(name == "index.latest"), Ordering::Relaxed);
+        true
+    };
+    let url = serve_when(root.path().to_owned(), ETAG, |_, to| (to, to), may);
+    let output = read(&url, &["--snapshot", "two", "--quiet"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(3) && said.contains("checksum"), "{said}");
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
 }
 
 #[test]

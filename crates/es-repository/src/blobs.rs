@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use url::Url;
 
@@ -28,10 +28,11 @@ enum Backend {
     Objects(Objects),
 }
 
-/// All blobs below one place, and how many bytes of them were fetched.
+/// All blobs below one place, how many bytes of them were fetched, and whether one was missing that must be there.
 pub(crate) struct Blobs {
     backend: Backend,
     fetched: AtomicU64,
+    missed: AtomicBool,
 }
 
 impl Blobs {
@@ -69,7 +70,7 @@ impl Blobs {
         } else {
             Backend::Objects(Objects::open(url, options)?)
         };
-        Ok(Self { backend, fetched: AtomicU64::new(0) })
+        Ok(Self { backend, fetched: AtomicU64::new(0), missed: AtomicBool::new(false) })
     }
 
     /// `name` below `hash`, which lies before the base path: in the root of the bucket. A shared file
@@ -83,6 +84,18 @@ impl Blobs {
 
     pub(crate) fn fetched(&self) -> u64 {
         self.fetched.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn has_missed_any(&self) -> bool {
+        self.missed.load(Ordering::Relaxed)
+    }
+
+    /// The failure of a blob that must exist.
+    pub(crate) fn failed(&self, name: &str, error: &io::Error) -> Error {
+        if error.kind() == io::ErrorKind::NotFound {
+            self.missed.store(true, Ordering::Relaxed);
+        }
+        Error::blob(name, error)
     }
 
     pub(crate) fn count(&self, bytes: u64) {
@@ -130,7 +143,7 @@ impl Blobs {
 
     /// A whole blob that must exist.
     pub(crate) fn get(&self, name: &str) -> Result<Vec<u8>> {
-        self.find(name)?.ok_or_else(|| Error::blob(name, &io::ErrorKind::NotFound.into()))
+        self.find(name)?.ok_or_else(|| self.failed(name, &io::ErrorKind::NotFound.into()))
     }
 
     /// Fills `buffer` from `offset` on.
@@ -139,7 +152,7 @@ impl Blobs {
             Backend::Files(root) => open(&path(root, name)?).and_then(|file| file.read_exact_at(buffer, offset)),
             Backend::Objects(objects) => objects.read_at(name, offset, buffer),
         };
-        read.map_err(|error| Error::blob(name, &error))?;
+        read.map_err(|error| self.failed(name, &error))?;
         self.count(buffer.len() as u64);
         Ok(())
     }

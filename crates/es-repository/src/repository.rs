@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::fmt::Display;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use url::Url;
 
@@ -20,6 +22,9 @@ use crate::shard_path;
 use crate::shard_snapshot::ShardSnapshot;
 use crate::snapshot_info::SnapshotInfo;
 use crate::tree::from_slice;
+
+/// So long is waited for what would only explain a failure.
+const SOON: Duration = Duration::from_secs(5);
 
 fn parsed(url: &str) -> Result<Url> {
     let no_url = |path: &str| {
@@ -183,7 +188,7 @@ impl Repository {
                     "a shallow snapshot: the files are in a remote store, not in this repository",
                 ));
             }
-            return Err(Error::corrupt(&blob, "no such blob in the repository"));
+            return Err(self.blobs.failed(&blob, &io::ErrorKind::NotFound.into()));
         };
         let content = unframe(&blob, &bytes, "snapshot")?;
         let files: ShardSnapshot = from_slice(&blob, &content)?;
@@ -208,14 +213,22 @@ impl Repository {
         }
     }
 
-    /// What a list that was written since this repository was opened says, and nothing where there is none or it cannot be read. Of the
-    /// list that was asked for by its number nobody knows what came next.
+    /// What a list that was written since this repository was opened says, if a blob was missing since then. Nothing where there is none,
+    /// or it does not come or cannot be read: the store is asked once and not waited for. Of the list that was asked for by its number
+    /// nobody knows what came next.
     pub fn newer_data(&self) -> Option<RepositoryData> {
-        if self.is_chosen {
+        if self.is_chosen || !self.blobs.has_missed_any() {
             return None;
         }
-        let newest = newest_generation(&self.blobs).ok().flatten().filter(|newest| *newest > self.data.generation)?;
-        read_data(&self.blobs, newest).ok()
+        let (blobs, own) = (Arc::clone(&self.blobs), self.data.generation);
+        let (sender, answer) = mpsc::channel();
+        thread::spawn(move || {
+            let newest = newest_generation(&blobs).ok().flatten().filter(|newest| *newest > own);
+            let data = newest.and_then(|newest| read_data(&blobs, newest).ok());
+            // Nobody may listen any more.
+            sender.send(data).unwrap_or(());
+        });
+        answer.recv_timeout(SOON).ok().flatten()
     }
 
     /// Fails if the snapshot is no longer in the repository: something deleted it meanwhile.
@@ -230,20 +243,22 @@ impl Repository {
             return own_blob_decides();
         }
         match self.newest_holds(snapshot) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(gone()),
+            Ok(Some(true)) => Ok(()),
+            Ok(Some(false)) => Err(gone()),
+            Ok(None) => own_blob_decides(),
             // Being written to just now.
             Err(error) if error.kind() == ErrorKind::Retry => own_blob_decides(),
             Err(error) => Err(error),
         }
     }
 
-    fn newest_holds(&self, snapshot: &SnapshotEntry) -> Result<bool> {
-        match newest_generation(&self.blobs)? {
-            Some(newest) if newest == self.data.generation => Ok(true),
-            Some(newest) => Ok(read_data(&self.blobs, newest)?.holds(snapshot)),
-            None => Ok(false),
-        }
+    /// `None` where there is no list any more.
+    fn newest_holds(&self, snapshot: &SnapshotEntry) -> Result<Option<bool>> {
+        Ok(match newest_generation(&self.blobs)? {
+            Some(newest) if newest == self.data.generation => Some(true),
+            Some(newest) => Some(read_data(&self.blobs, newest)?.holds(snapshot)),
+            None => None,
+        })
     }
 }
 
@@ -259,7 +274,7 @@ fn read_data(blobs: &Blobs, generation: u64) -> Result<RepositoryData> {
         return Ok(data);
     }
     match newest_generation(blobs)? {
-        Some(newest) if newest > generation => Err(Error::new(
+        Some(newest) if newest > generation && find_data(blobs, newest)?.is_some() => Err(Error::new(
             ErrorKind::Retry,
             format!("{blob}: index-{newest} took its place: the repository is being written to"),
         )),

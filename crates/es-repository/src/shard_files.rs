@@ -165,11 +165,11 @@ struct Stream<'a> {
     part: Option<(Box<dyn BufRead + Send>, u64)>,
 }
 
-/// An error of a blob, unless it says so already.
-fn blob(name: &str, error: io::Error) -> io::Error {
+/// The failure of a blob, unless it says so already.
+fn failed(blobs: &Blobs, name: &str, error: io::Error) -> io::Error {
     let told = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).is_some()
         || error.kind() == io::ErrorKind::Interrupted;
-    if told { error } else { Error::blob(name, &error).into() }
+    if told { error } else { blobs.failed(name, &error).into() }
 }
 
 impl Stream<'_> {
@@ -184,10 +184,12 @@ impl BufRead for Stream<'_> {
         if self.part.is_none() && self.offset < self.end {
             let (name, within) = (self.name(), self.offset % self.part_size);
             let left = (self.end - self.offset).min(self.part_size - within);
-            self.part = Some((self.blobs.stream(&name, within, left).map_err(|error| blob(&name, error))?, left));
+            self.part =
+                Some((self.blobs.stream(&name, within, left).map_err(|error| failed(self.blobs, &name, error))?, left));
         }
         let Some((part, _)) = &mut self.part else { return Ok(&[]) };
-        let failed = |error| blob(&File::part(self.base, self.offset / self.part_size, self.count), error);
+        let name = || File::part(self.base, self.offset / self.part_size, self.count);
+        let failed = |error| failed(self.blobs, &name(), error);
         let piece = part.fill_buf().map_err(failed)?;
         if piece.is_empty() {
             return Err(failed(io::ErrorKind::UnexpectedEof.into()));

@@ -125,17 +125,30 @@ mod store {
 
     /// An object, while its file is the same.
     struct Object {
-        changed: SystemTime,
+        file: Version,
         /// What was said of it.
         answer: GetObjectOutput,
         /// Parts that were asked for since then.
         parts: HashMap<Range<u64>, Bytes>,
     }
 
-    /// When a file last became another, by being written or put in its place.
-    fn changed(metadata: &Metadata) -> Option<SystemTime> {
-        let since_1970 = Duration::new(metadata.ctime().try_into().ok()?, metadata.ctime_nsec().try_into().ok()?);
-        Some(SystemTime::UNIX_EPOCH + since_1970)
+    /// Tells a file from what was or will be in its place.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    struct Version {
+        /// When it was written or put there.
+        changed: SystemTime,
+        inode: (u64, u64),
+    }
+
+    impl Version {
+        fn of(metadata: &Metadata) -> Option<Self> {
+            let since_1970 = Duration::new(metadata.ctime().try_into().ok()?, metadata.ctime_nsec().try_into().ok()?);
+            Some(Self { changed: SystemTime::UNIX_EPOCH + since_1970, inode: (metadata.dev(), metadata.ino()) })
+        }
+
+        fn is_old(&self) -> bool {
+            self.changed.elapsed().is_ok_and(|age| age >= NEW)
+        }
     }
 
     impl Store {
@@ -149,10 +162,10 @@ mod store {
             let (path, range) = (self.path(input), input.range?);
             let file = File::open(&path).ok()?;
             let metadata = file.metadata().ok()?;
-            let (size, changed) = (metadata.len(), changed(&metadata)?);
+            let (size, version) = (metadata.len(), Version::of(&metadata)?);
             let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
             let Memory { objects, room } = &mut *memory;
-            let object = objects.get_mut(&path).filter(|object| object.changed == changed)?;
+            let object = objects.get_mut(&path).filter(|object| object.file == version)?;
             let range = range.check(size).ok().filter(|range| range.end - range.start < size)?;
             Some(GetObjectOutput {
                 content_length: (range.end - range.start).try_into().ok(),
@@ -173,9 +186,8 @@ mod store {
             if answer.output.last_modified != Some(modified.into()) {
                 return Err(failed(io::Error::other("another object took its place")));
             }
-            let is_old = |changed: &SystemTime| changed.elapsed().is_ok_and(|age| age >= NEW);
-            if let (Some(_), Some(changed)) = (range, changed(&metadata).filter(is_old)) {
-                let object = Object { changed, answer: of_the_whole(&answer.output), parts: HashMap::new() };
+            if let (Some(_), Some(version)) = (range, Version::of(&metadata).filter(Version::is_old)) {
+                let object = Object { file: version, answer: of_the_whole(&answer.output), parts: HashMap::new() };
                 let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(before) = memory.objects.insert(path, object) {
                     memory.room += before.parts.values().map(Bytes::len).sum::<usize>();
