@@ -169,6 +169,8 @@ fn deletion(golden: &Path, name: &str) -> (u64, String, String, String) {
 fn a_snapshot_that_is_deleted_meanwhile_is_not_listed_and_one_that_is_damaged_is_named() {
     let golden = golden("elasticsearch-7.10.2");
     let (next, with, without, one) = deletion(&golden, "one");
+    let list: serde_json::Value = serde_json::from_str(&without).unwrap();
+    let others = list["snapshots"].as_array().unwrap().len();
     // How the list is replaced when the first snapshot is asked for, the blob of which is gone from then on.
     let answer = |list: Option<String>, latest: u64, arguments: &[&str]| {
         let root = golden::copy(&golden);
@@ -191,7 +193,7 @@ fn a_snapshot_that_is_deleted_meanwhile_is_not_listed_and_one_that_is_damaged_is
     let (code, [lines, said]) = answer(Some(without.clone()), next, &[]);
     let told = "es-read-snapshot: warning: snapshot \"one\" was deleted while they were listed\n";
     assert_eq!((code, said.as_str()), (0, told));
-    assert!(lines.contains("\"two\"") && !lines.contains("\"one\""), "{lines}");
+    assert!(lines.lines().count() == others && !lines.contains("\"one\""), "{lines}");
 
     let generation = next - 1;
     let damaged = [

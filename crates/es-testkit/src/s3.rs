@@ -183,7 +183,9 @@ mod store {
             let file = File::open(&path).map_err(failed)?;
             let metadata = file.metadata().map_err(failed)?;
             let modified = metadata.modified().map_err(failed)?;
-            if answer.output.last_modified != Some(modified.into()) {
+            let part = range.map_or(Ok(0..metadata.len()), |range| range.check(metadata.len()))?;
+            let length = (part.end - part.start).try_into().ok();
+            if answer.output.last_modified != Some(modified.into()) || answer.output.content_length != length {
                 return Err(failed(io::Error::other("another object took its place")));
             }
             if let (Some(_), Some(version)) = (range, Version::of(&metadata).filter(Version::is_old)) {
@@ -193,7 +195,6 @@ mod store {
                     memory.room += before.parts.values().map(Bytes::len).sum::<usize>();
                 }
             }
-            let part = range.map_or(Ok(0..metadata.len()), |range| range.check(metadata.len()))?;
             answer.output.body = Some(body(file, part));
             Ok(answer)
         }
