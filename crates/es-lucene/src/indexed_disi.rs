@@ -3,7 +3,7 @@
 use crate::bit_set::{BLOCK, Block, size_of};
 use crate::data_input::DataInput;
 use crate::error::Result;
-use crate::pages::Pages;
+use crate::pages::{Pages, PagesInput};
 
 /// Up to this many documents a block lists them one by one.
 const SPARSE_LIMIT: u32 = 4095;
@@ -60,31 +60,25 @@ impl IndexedDisi {
             power => return Err(pages.corrupt(format!("a rank of 2^{power}"))),
         };
         let mut set = Self { max_doc, blocks: Vec::new(), rank_bytes };
-        let mut left = length;
-        let mut take = |pages: &Pages, count: u64| {
-            left = left.checked_sub(count).ok_or_else(|| pages.corrupt("a set of documents that does not end"))?;
-            Ok(())
-        };
-        let (mut at, mut before) = (offset, 0);
+        let mut input = PagesInput::at(pages, offset);
+        let end = offset.saturating_add(length);
+        let mut before = 0;
         loop {
-            take(pages, 4)?;
-            let head = pages.range(at, 4)?;
-            let mut input = pages.input(&head);
             let (number, documents) = (input.u16()?, u32::from(input.u16()?) + 1);
+            let start = Start { number, documents, before, offset: input.position() };
+            input.skip(start.length(rank_bytes))?;
+            if input.position() > end {
+                return Err(input.corrupt("a set of documents that does not end"));
+            }
             if number == END && documents == 1 {
-                take(pages, 2)?;
                 return Ok(set);
             }
             if set.blocks.last().is_some_and(|last| last.number >= number) {
-                return Err(pages.corrupt(format!("block {number} is out of order")));
+                return Err(input.corrupt(format!("block {number} is out of order")));
             }
             if documents > size_of(number.into(), max_doc) {
-                return Err(pages.corrupt(format!("{documents} documents in block {number}: too many")));
+                return Err(input.corrupt(format!("{documents} documents in block {number}: too many")));
             }
-            let start = Start { number, documents, before, offset: at.saturating_add(4) };
-            let length = start.length(rank_bytes);
-            take(pages, length)?;
-            at = start.offset.saturating_add(length);
             before += documents;
             set.blocks.push(start);
         }
@@ -152,7 +146,7 @@ mod tests {
     use crate::pages::tests::pages;
 
     fn number(bytes: &mut Vec<u8>, value: u32) {
-        bytes.extend(u16::try_from(value).unwrap().to_le_bytes());
+        bytes.extend(u16::try_from(value).unwrap().to_be_bytes());
     }
 
     fn numbers(values: &[u32]) -> Vec<u8> {
@@ -196,7 +190,7 @@ mod tests {
                 78 => 0xFF,
                 _ => 0,
             };
-            bytes.extend(bits.to_le_bytes());
+            bytes.extend(bits.to_be_bytes());
         }
         end(&mut bytes);
         let (set, blocks) = read(&bytes, 9, 300_000).unwrap();
@@ -210,6 +204,8 @@ mod tests {
         assert!(read(&bytes, 9, 300_000).is_ok());
         for length in 0..bytes.len() - 100 {
             assert!(read(&bytes[..length], 9, 300_000).is_err(), "{length}");
+            let (mut pages, begin) = pages(&bytes);
+            assert!(IndexedDisi::open(&mut pages, begin, length as u64, 9, 300_000).is_err(), "{length}");
         }
         for power in [6, 16, 8] {
             assert!(read(&bytes, power, 300_000).is_err(), "{power}");
@@ -225,7 +221,7 @@ mod tests {
         bytes.extend(numbers(&[1, SPARSE_LIMIT]));
         for word in 0..1024 {
             let bits = if word < 64 { u64::MAX } else { 0 };
-            bytes.extend(bits.to_le_bytes());
+            bytes.extend(bits.to_be_bytes());
         }
         end(&mut bytes);
         // 4,096 documents are as many as the second block may have here.
@@ -249,7 +245,7 @@ mod tests {
         assert!(sparse(&[0, 0xFFFF], BLOCK) && !sparse(&[0, 0xFFFF], BLOCK - 1) && !sparse(&[0xFFFF, 0xFFFF], 10));
         let dense = |bits: u64, documents: u32, max_doc| {
             let mut bytes = numbers(&[0, documents - 1]);
-            bytes.extend(std::iter::repeat_n(bits.to_le_bytes(), 1024).flatten());
+            bytes.extend(std::iter::repeat_n(bits.to_be_bytes(), 1024).flatten());
             end(&mut bytes);
             read(&bytes, NO_RANK, max_doc).is_ok()
         };

@@ -158,28 +158,13 @@ fn soft_deletes(
 mod tests {
     use super::*;
     use crate::indexed_disi::IndexedDisi;
-    use crate::pages::tests::{commit, file_of, pages};
-    use crate::source::Source;
-    use std::sync::Arc;
-
-    /// The list of the first generation.
-    struct List(Arc<Vec<u8>>);
-
-    impl Directory for List {
-        fn names(&self) -> Vec<String> {
-            vec!["_0_1.liv".into()]
-        }
-
-        fn open(&self, name: &str) -> Option<Arc<dyn Source>> {
-            (name == "_0_1.liv").then(|| Arc::clone(&self.0) as Arc<dyn Source>)
-        }
-    }
+    use crate::pages::tests::{commit, file_of, one, pages};
 
     fn open(codec: &str, words: &[u64], deleted: u32, max_doc: u32) -> Result<LiveDocs> {
         let bytes = |word: &u64| if codec.contains("50") { word.to_be_bytes() } else { word.to_le_bytes() };
         let file = file_of(codec, "1", &words.iter().flat_map(bytes).collect::<Vec<_>>());
         let commit = SegmentCommitInfo { deletion_generation: Some(1), deleted, ..commit() };
-        let live = LiveDocs::open(&List(Arc::new(file)), &commit, &FieldInfos { fields: Vec::new() }, max_doc)?;
+        let live = LiveDocs::open(&one(file), &commit, &FieldInfos { fields: Vec::new() }, max_doc)?;
         Ok(live.unwrap())
     }
 
@@ -193,7 +178,7 @@ mod tests {
         let deleted = u32::try_from(deleted).unwrap();
         // The first three of the second block, which are 65,536 to 65,538, and the very last.
         let soft: Vec<u8> =
-            [1_u16, 2, 0, 1, 2, 3, 0, 99, 0x7FFF, 0, 0xFFFF].into_iter().flat_map(u16::to_le_bytes).collect();
+            [1_u16, 2, 0, 1, 2, 3, 0, 99, 0x7FFF, 0, 0xFFFF].into_iter().flat_map(u16::to_be_bytes).collect();
         let is_soft_deleted = |document| (BLOCK..BLOCK + 3).contains(&document) || document == max_doc - 1;
         let both = (0..max_doc).filter(|document| is_listed(*document) && is_soft_deleted(*document)).count();
         assert_eq!(both, 3, "one is deleted, too");

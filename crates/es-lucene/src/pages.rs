@@ -226,18 +226,16 @@ impl<'a> PagesInput<'a> {
         Ok(byte[0])
     }
 
-    /// Big-endian, as through Lucene 8.
     pub(crate) fn u16(&mut self) -> Result<u16> {
         let mut bytes = [0; 2];
         self.fill(&mut bytes)?;
-        Ok(u16::from_be_bytes(bytes))
+        self.pages.input(&bytes).u16()
     }
 
-    /// Big-endian, as through Lucene 8.
     pub(crate) fn u32(&mut self) -> Result<u32> {
         let mut bytes = [0; 4];
         self.fill(&mut bytes)?;
-        Ok(u32::from_be_bytes(bytes))
+        Ok(self.pages.input(&bytes).i32()?.cast_unsigned())
     }
 
     /// The bytes of a number, each of which says whether another one follows; at most ten.
@@ -254,12 +252,12 @@ impl<'a> PagesInput<'a> {
 
     pub(crate) fn vint(&mut self) -> Result<u32> {
         let bytes = self.number()?;
-        DataInput::new(&self.pages.file, &bytes).vint()
+        self.pages.input(&bytes).vint()
     }
 
     pub(crate) fn zigzag(&mut self) -> Result<i64> {
         let bytes = self.number()?;
-        DataInput::new(&self.pages.file, &bytes).zigzag()
+        self.pages.input(&bytes).zigzag()
     }
 }
 
@@ -284,7 +282,8 @@ pub(crate) mod tests {
         }
     }
 
-    struct One(Arc<Shared>);
+    /// A directory of one file, by any name.
+    pub(crate) struct One(Arc<Shared>);
 
     impl Directory for One {
         fn names(&self) -> Vec<String> {
@@ -326,11 +325,16 @@ pub(crate) mod tests {
         bytes
     }
 
-    /// A file with these bytes between header and footer, and where they begin.
+    /// A directory with a file of these bytes.
+    pub(crate) fn one(bytes: Vec<u8>) -> One {
+        One(Arc::new(Shared(Mutex::new(bytes), AtomicU64::new(0))))
+    }
+
+    /// A file with these bytes between header and footer, and where they begin. Its numbers are big-endian.
     fn file(body: &[u8]) -> (One, u64) {
-        let bytes = file_of("Data", "", body);
+        let bytes = file_of("Lucene80DocValuesData", "", body);
         let begin = (bytes.len() - FOOTER_LENGTH - body.len()) as u64;
-        (One(Arc::new(Shared(Mutex::new(bytes), AtomicU64::new(0)))), begin)
+        (one(bytes), begin)
     }
 
     fn open(files: &One) -> Pages {
