@@ -333,8 +333,7 @@ fn options(args: &Args, io: &Io) -> Result<Options, Fault> {
 fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fault> {
     let ids = args.query_ids.as_deref().map(read_ids).transpose()?;
     let snapshot = plan::snapshot(repository, args)?;
-    let plan =
-        plan::plan(repository, snapshot, args, io).map_err(|failure| with_deletion(repository, snapshot, failure))?;
+    let plan = plan::plan(repository, snapshot, args, io)?;
     let mut outcome = read::read(repository, &plan, args, ids.as_ref(), io);
     io.end_meter();
     let read = match outcome.failure.take() {
@@ -353,11 +352,10 @@ fn documents(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
 
 /// A failure for good, and whether the snapshot was deleted meanwhile: then what could be done about it helps no more.
 fn with_deletion(repository: &Repository, snapshot: &SnapshotEntry, failure: Fault) -> Fault {
-    if failure.exit == Exit::Failed && repository.newer_data().is_some_and(|newer| !newer.holds(snapshot)) {
-        Fault::failed(format!("{}; snapshot {:?} was deleted meanwhile", failure.message, snapshot.name))
-    } else {
-        failure
+    if failure.exit != Exit::Failed || !repository.was_deleted(snapshot) {
+        return failure;
     }
+    Fault::failed(format!("{}; snapshot {:?} was deleted meanwhile", failure.message, snapshot.name))
 }
 
 /// What is wrong with a reading that came to its end.

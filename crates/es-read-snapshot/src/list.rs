@@ -5,9 +5,7 @@ use std::ops::ControlFlow;
 
 use es_cli::{Exit, Fault, Io, record_line};
 use es_lucene::{Mapping, Segment, SegmentInfos};
-use es_repository::{
-    ErrorKind, IndexEntry, IndexMetadata, Repository, RepositoryData, ShardFiles, SnapshotEntry, SnapshotInfo,
-};
+use es_repository::{ErrorKind, IndexEntry, IndexMetadata, Repository, ShardFiles, SnapshotEntry, SnapshotInfo};
 use serde_json::{Value, json};
 
 use crate::side_by_side::{AT_A_TIME, side_by_side};
@@ -28,7 +26,6 @@ fn snapshots(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
         None => repository.data().snapshots.iter().collect(),
     };
     let mut exit = Exit::Ok;
-    let mut meanwhile = Meanwhile::default();
     for some in chosen.chunks(AT_A_TIME) {
         let infos = side_by_side(args.jobs().most, some, |snapshot| {
             let described = !matches!(snapshot.state, Some("IN_PROGRESS" | "INCOMPATIBLE"));
@@ -51,9 +48,7 @@ fn snapshots(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
                 Ok(()) => {}
                 // Asked for by its name it is missed.
                 Err(fault)
-                    if fault.exit == Exit::Failed
-                        && args.snapshot.is_none()
-                        && meanwhile.is_deleted(repository, snapshot) =>
+                    if fault.exit == Exit::Failed && args.snapshot.is_none() && repository.was_deleted(snapshot) =>
                 {
                     io.warn(&format!("snapshot {:?} was deleted while they were listed", snapshot.name));
                     continue;
@@ -71,21 +66,6 @@ fn snapshots(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
         }
     }
     Ok(exit)
-}
-
-/// Knows a list of snapshots that was written meanwhile.
-#[derive(Default)]
-struct Meanwhile(Option<RepositoryData>);
-
-impl Meanwhile {
-    /// Whether such a list has others, and not this one.
-    fn is_deleted(&mut self, repository: &Repository, snapshot: &SnapshotEntry) -> bool {
-        let lacks = |data: &RepositoryData| !data.holds(snapshot);
-        if !self.0.as_ref().is_some_and(lacks) {
-            self.0 = repository.newer_data();
-        }
-        self.0.as_ref().is_some_and(lacks)
-    }
 }
 
 /// What the list of snapshots does not say of one.
@@ -122,7 +102,7 @@ fn describe(
         Ok(ControlFlow::Continue(()))
     });
     told.map_err(|fault| match fault.exit {
-        Exit::Failed => fault.hint("--without-sizes asks for no index"),
+        Exit::Failed if !repository.was_deleted(snapshot) => fault.hint("--without-sizes asks for no index"),
         _ => fault,
     })?;
     sum.tell(record, nested);
@@ -220,17 +200,17 @@ fn sizes(
 ) -> Result<Vec<Result<Size, Fault>>, Fault> {
     let nothing = |elsewhere| Size { stored_bytes: with_stored.then_some(0), elsewhere, ..Size::default() };
     let shards: Vec<_> = shapes.iter().flat_map(Shape::shards).collect();
-    let mut sizes = side_by_side(args.jobs().most, &shards, |(shape, number)| {
+    let mut sizes = plan::parts_of(repository, snapshot, args.jobs(), &shards, |(shape, number)| {
         let index = shape.index;
         if info.is_shallow() || info.failure(&index.name, *number).is_some() {
-            return Ok(Ok(nothing(info.is_shallow())));
+            return Ok(nothing(info.is_shallow()));
         }
         let size = match repository.shard(snapshot, index, *number) {
             Ok(files) => Size::of(&files, with_stored),
             Err(error) if error.kind() == ErrorKind::Unsupported => Ok(nothing(true)),
             Err(error) => Err(fault(&error)),
         };
-        plan::damage_apart(size.map_err(|fault| fault.context(format!("{}[{number}]", index.name))))
+        size.map_err(|fault| fault.context(format!("{}[{number}]", index.name)))
     })
     .into_iter();
     let of_one = |shape: &Shape<'_>| {
@@ -324,13 +304,13 @@ fn shards(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, Fau
         let is_wanted = |number| args.shards.is_empty() || args.shards.contains(&number);
         let shards = shapes.iter().flat_map(Shape::shards);
         let wanted: Vec<_> = shards.filter(|(_, number)| is_wanted(*number)).collect();
-        let sizes = side_by_side(args.jobs().most, &wanted, |(shape, number)| {
+        let sizes = plan::parts_of(repository, snapshot, args.jobs(), &wanted, |(shape, number)| {
             if info.failure(&shape.index.name, *number).is_some() {
-                return Ok(Ok(None));
+                return Ok(None);
             }
             let files = repository.shard(snapshot, shape.index, *number).map_err(|error| fault(&error));
             let size = files.and_then(|files| Ok(Some((files.count(), Size::of(&files, true)?))));
-            plan::damage_apart(size.map_err(|fault| fault.context(format!("{}[{number}]", shape.index.name))))
+            size.map_err(|fault| fault.context(format!("{}[{number}]", shape.index.name)))
         });
         for ((shape, number), size) in wanted.iter().zip(sizes) {
             let index = shape.index;

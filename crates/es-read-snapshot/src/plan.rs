@@ -9,7 +9,7 @@ use es_repository::{IndexEntry, IndexMetadata, OPENSEARCH, Repository, SnapshotE
 
 use crate::jobs::Jobs;
 use crate::side_by_side::{AT_A_TIME, side_by_side};
-use crate::{Args, Format, Op, fault};
+use crate::{Args, Format, Op, fault, with_deletion};
 
 /// One index to be read.
 pub(crate) struct Index<'a> {
@@ -82,7 +82,8 @@ pub(crate) fn info(repository: &Repository, snapshot: &SnapshotEntry) -> Result<
         }
         _ => {}
     }
-    let info = repository.snapshot_info(snapshot).map_err(|error| fault(&error))?;
+    let info =
+        repository.snapshot_info(snapshot).map_err(|error| with_deletion(repository, snapshot, fault(&error)))?;
     if info.state == "IN_PROGRESS" {
         return Err(in_progress(name));
     }
@@ -141,16 +142,15 @@ pub(crate) fn for_metadata<'a, R: Send>(
     mut each: impl FnMut(Vec<Result<R, Fault>>) -> Result<ControlFlow<()>, Fault>,
 ) -> Result<(), Fault> {
     for some in indices.chunks(AT_A_TIME) {
-        let read = side_by_side(jobs.most, some, |index| {
+        let read = parts_of(repository, snapshot, jobs, some, |index| {
             let taken = repository.with_index_metadata(snapshot, index, |metadata| take(index, &metadata));
-            let taken = taken.map_err(|error| {
+            taken.map_err(|error| {
                 let mut fault = fault(&error).context(format!("index {:?}", index.name));
                 if fault.exit == Exit::Failed {
                     fault.hint.get_or_insert_with(|| leave_out(&index.name));
                 }
                 fault
-            });
-            damage_apart(taken)
+            })
         });
         let mut known = Vec::new();
         let mut failure = None;
@@ -175,12 +175,27 @@ pub(crate) fn for_metadata<'a, R: Send>(
     Ok(())
 }
 
-/// Damage is of one thing, whatever comes of others; any other failure is of all.
-pub(crate) fn damage_apart<R>(result: Result<R, Fault>) -> Result<Result<R, Fault>, Fault> {
-    match result {
+/// Does the same to these parts of a snapshot. Damage is of one of them, whatever comes of others; any other failure is of all, and so
+/// is the deletion of the snapshot meanwhile.
+pub(crate) fn parts_of<T: Sync, R: Send>(
+    repository: &Repository,
+    snapshot: &SnapshotEntry,
+    jobs: Jobs,
+    parts: &[T],
+    each: impl Fn(&T) -> Result<R, Fault> + Sync,
+) -> Vec<Result<Result<R, Fault>, Fault>> {
+    let results = side_by_side(jobs.most, parts, |part| match each(part) {
         Err(fault) if fault.exit != Exit::Failed => Err(fault),
         apart => Ok(apart),
+    });
+    if !results.iter().any(|result| matches!(result, Ok(Err(_)))) || !repository.was_deleted(snapshot) {
+        return results;
     }
+    let of_all = |result| match result {
+        Ok(Err(damage)) => Err(with_deletion(repository, snapshot, damage)),
+        other => other,
+    };
+    results.into_iter().map(of_all).collect()
 }
 
 fn leave_out(index: &str) -> String {

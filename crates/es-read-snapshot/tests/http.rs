@@ -250,6 +250,23 @@ fn a_reading_that_misses_a_blob_says_that_its_snapshot_was_deleted_if_a_newer_li
             assert!(code == 3 && named, "{gone}: {code} {said}");
         }
     }
+    // What is said of many parts is said once.
+    for (gone, arguments) in [
+        ("snap-", &["--list", "indices"][..]),
+        ("/meta-", &["--metadata"]),
+        ("/meta-", &["--list", "indices"]),
+        ("/meta-", &["--list", "shards"]),
+        ("/0/snap-", &["--list", "indices"]),
+        ("/0/snap-", &["--list", "shards"]),
+        ("/0/snap-", &["--list", "snapshots"]),
+        ("/0/__", &["--list", "shards"]),
+    ] {
+        let (code, said) = answer(gone, Some(&without), arguments);
+        let once = said.lines().count() == 1 && said.ends_with(deleted);
+        assert!(code == 3 && once, "{gone} {arguments:?}: {code} {said}");
+        let (code, said) = answer(gone, Some(&with), arguments);
+        assert!(code == 3 && said.contains("no such blob") && !said.contains("deleted"), "{code} {said}");
+    }
     // Nothing of it was missed until the end.
     let (code, said) = answer_after(1, "index.latest", Some(&without), &[]);
     let told = "snapshot \"two\" was deleted while it was read\nes-read-snapshot: hint: lines were already printed";

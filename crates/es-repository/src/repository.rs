@@ -54,6 +54,8 @@ pub struct Repository {
     data: RepositoryData,
     /// Whether the list of snapshots is one that was asked for, whatever `index.latest` says.
     is_chosen: bool,
+    /// A list of snapshots that was written since then.
+    newer: Mutex<Option<RepositoryData>>,
     /// Held while metadata of an index are in memory.
     parsing: Mutex<()>,
 }
@@ -78,7 +80,8 @@ impl Repository {
             })?;
             read_data(&blobs, newest)?
         };
-        Ok(Self { blobs, data, is_chosen: options.generation.is_some(), parsing: Mutex::new(()) })
+        let is_chosen = options.generation.is_some();
+        Ok(Self { blobs, data, is_chosen, newer: Mutex::default(), parsing: Mutex::default() })
     }
 
     /// Fails on a URL that can be no repository's, without asking anyone.
@@ -213,13 +216,22 @@ impl Repository {
         }
     }
 
-    /// What a list that was written since this repository was opened says, if a blob was missing since then. Nothing where there is none,
-    /// or it does not come or cannot be read: the store is asked once and not waited for. Of the list that was asked for by its number
-    /// nobody knows what came next.
-    pub fn newer_data(&self) -> Option<RepositoryData> {
+    /// Whether a blob was missing, and a list that was written since this repository was opened has others than this snapshot. Where
+    /// no list comes, or it cannot be read, nothing is known: the store is asked once and not waited for. Of the list that was asked
+    /// for by its number nobody knows what came next.
+    pub fn was_deleted(&self, snapshot: &SnapshotEntry) -> bool {
         if self.is_chosen || !self.blobs.has_missed_any() {
-            return None;
+            return false;
         }
+        let lacks = |data: &RepositoryData| !data.holds(snapshot);
+        let mut newer = self.newer.lock().unwrap_or_else(PoisonError::into_inner);
+        if !newer.as_ref().is_some_and(lacks) {
+            *newer = self.newer_data();
+        }
+        newer.as_ref().is_some_and(lacks)
+    }
+
+    fn newer_data(&self) -> Option<RepositoryData> {
         let (blobs, own) = (Arc::clone(&self.blobs), self.data.generation);
         let (sender, answer) = mpsc::channel();
         thread::spawn(move || {
