@@ -4,9 +4,12 @@
 //! file `BUCKET/KEY`, so a test can look at, damage or plant objects without S3.
 //!
 //! The implementation reads objects 4 KiB at a time, with a change of thread for each, which takes it twice the time that
-//! reading a snapshot takes. So their bytes are read here, in larger pieces. For each request it reads also what it knows of
-//! the object, with five changes of thread: of an object whose parts are asked for that is kept, as are these, up to a limit:
-//! a store has memory of its own. Every answer is its own otherwise.
+//! reading a snapshot takes. So their bytes are sent from here, by the kernel. For each request it reads also what it knows of
+//! the object, with five changes of thread: of an object whose parts are asked for that is kept. Every answer is its own
+//! otherwise.
+
+#[cfg(feature = "s3")]
+mod connection;
 
 use std::path::PathBuf;
 
@@ -44,10 +47,15 @@ pub(crate) fn serve(serve: &Serve) -> Result<()> {
     use std::net::Ipv4Addr;
 
     use anyhow::{Context, anyhow};
-    use hyper_util::rt::{TokioExecutor, TokioIo};
-    use hyper_util::server::conn::auto;
+    use hyper::Request;
+    use hyper::body::Incoming;
+    use hyper::server::conn::http1;
+    use hyper::service::{Service, service_fn};
+    use hyper_util::rt::TokioIo;
     use s3s::auth::SimpleAuth;
     use s3s::service::S3ServiceBuilder;
+
+    use self::connection::{Connection, Files};
 
     let store = store::Store::new(&serve.root)
         .map_err(|error| anyhow!("{error:?}"))
@@ -69,11 +77,14 @@ pub(crate) fn serve(serve: &Serve) -> Result<()> {
             let service = service.clone();
             // Or small answers wait for the client's delayed acknowledgement, which no S3 server does.
             let _ = stream.set_nodelay(true);
-            tokio::spawn(async move {
-                let http = auto::Builder::new(TokioExecutor::new());
-                // A client that goes away in the middle is its own affair.
-                let _ = http.serve_connection(TokioIo::new(stream), service).await;
+            let files = Files::default();
+            let connection = TokioIo::new(Connection::new(stream, files.clone()));
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(files.clone());
+                Service::call(&service, request)
             });
+            // A client that goes away in the middle is its own affair.
+            tokio::spawn(http1::Builder::new().serve_connection(connection, service));
         }
     });
     // The bed holds the other end of this pipe and never writes: its end is the bed's end.
@@ -86,26 +97,19 @@ mod store {
     use std::collections::HashMap;
     use std::fs::{File, Metadata};
     use std::io;
-    use std::iter;
-    use std::ops::Range;
-    use std::os::unix::fs::{FileExt, MetadataExt};
+    use std::os::unix::fs::MetadataExt;
     use std::path::{Path, PathBuf};
     use std::sync::{Mutex, PoisonError};
     use std::time::{Duration, SystemTime};
 
     use async_trait::async_trait;
-    use futures_util::stream;
-    use hyper::body::Bytes;
-    use rustix::buffer::spare_capacity;
     #[allow(clippy::wildcard_imports)] // two types of each operation
     use s3s::dto::*;
-    use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
+    use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
     use s3s_fs::FileSystem;
 
-    /// Bytes of an object that are read and sent at a time.
-    const PIECE: u64 = 256 << 10;
-    /// Bytes that are kept of all objects together.
-    const ROOM: usize = 512 << 20;
+    use super::connection::Files;
+
     /// s3s-fs describes an object only after it is there: what it says of one that is no older may be of the one before.
     const NEW: Duration = Duration::from_secs(5);
 
@@ -113,23 +117,8 @@ mod store {
     pub(super) struct Store {
         files: FileSystem,
         root: PathBuf,
-        memory: Mutex<Memory>,
-    }
-
-    /// What is known of objects whose parts were asked for.
-    struct Memory {
-        objects: HashMap<PathBuf, Object>,
-        /// Bytes that their parts may still take.
-        room: usize,
-    }
-
-    /// An object, while its file is the same.
-    struct Object {
-        file: Version,
-        /// What was said of it.
-        answer: GetObjectOutput,
-        /// Parts that were asked for since then.
-        parts: HashMap<Range<u64>, Bytes>,
+        /// What was said of objects whose parts were asked for, while their files are the same.
+        known: Mutex<HashMap<PathBuf, (Version, GetObjectOutput)>>,
     }
 
     /// Tells a file from what was or will be in its place.
@@ -153,31 +142,30 @@ mod store {
 
     impl Store {
         pub(super) fn new(root: &Path) -> s3s_fs::Result<Self> {
-            let memory = Memory { objects: HashMap::new(), room: ROOM };
-            Ok(Self { files: FileSystem::new(root)?, root: root.to_owned(), memory: Mutex::new(memory) })
+            Ok(Self { files: FileSystem::new(root)?, root: root.to_owned(), known: Mutex::default() })
         }
 
         /// Part of an object, where everything else is known.
-        fn known_part(&self, input: &GetObjectInput) -> Option<GetObjectOutput> {
-            let (path, range) = (self.path(input), input.range?);
+        fn known_part(&self, request: &S3Request<GetObjectInput>) -> Option<GetObjectOutput> {
+            let (path, range) = (self.path(&request.input), request.input.range?);
             let file = File::open(&path).ok()?;
             let metadata = file.metadata().ok()?;
             let (size, version) = (metadata.len(), Version::of(&metadata)?);
-            let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-            let Memory { objects, room } = &mut *memory;
-            let object = objects.get_mut(&path).filter(|object| object.file == version)?;
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let (_, answer) = known.get(&path).filter(|(of, _)| *of == version)?;
             let range = range.check(size).ok().filter(|range| range.end - range.start < size)?;
             Some(GetObjectOutput {
                 content_length: (range.end - range.start).try_into().ok(),
                 content_range: Some(format!("bytes {}-{}/{}", range.start, range.end - 1, size)),
-                body: Some(object.part(file, range, room)),
-                ..of_the_whole(&object.answer)
+                body: Some(request.extensions.get::<Files>()?.body(file, range)),
+                ..of_the_whole(answer)
             })
         }
 
-        /// What s3s-fs answers, with a body that is read here.
+        /// What s3s-fs answers, with a body that is sent from here.
         async fn object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
             let (path, range) = (self.path(&request.input), request.input.range);
+            let files = request.extensions.get::<Files>().cloned().unwrap_or_default();
             let mut answer = self.files.get_object(request).await?;
             let failed = |error: io::Error| S3Error::with_source(S3ErrorCode::InternalError, Box::new(error));
             let file = File::open(&path).map_err(failed)?;
@@ -189,36 +177,15 @@ mod store {
                 return Err(failed(io::Error::other("another object took its place")));
             }
             if let (Some(_), Some(version)) = (range, Version::of(&metadata).filter(Version::is_old)) {
-                let object = Object { file: version, answer: of_the_whole(&answer.output), parts: HashMap::new() };
-                let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(before) = memory.objects.insert(path, object) {
-                    memory.room += before.parts.values().map(Bytes::len).sum::<usize>();
-                }
+                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                known.insert(path, (version, of_the_whole(&answer.output)));
             }
-            answer.output.body = Some(body(file, part));
+            answer.output.body = Some(files.body(file, part));
             Ok(answer)
         }
 
         fn path(&self, input: &GetObjectInput) -> PathBuf {
             self.root.join(&input.bucket).join(&input.key)
-        }
-    }
-
-    impl Object {
-        /// One that is asked for again comes from memory, if there was room.
-        fn part(&mut self, file: File, range: Range<u64>, room: &mut usize) -> StreamingBlob {
-            if let Some(part) = self.parts.get(&range) {
-                return Body::from(part.clone()).into();
-            }
-            let size = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-            let Some(left) = room.checked_sub(size) else { return body(file, range) };
-            let mut part = vec![0; size];
-            if file.read_exact_at(&mut part, range.start).is_err() {
-                return body(file, range);
-            }
-            *room = left;
-            let part = self.parts.entry(range).insert_entry(part.into());
-            Body::from(part.get().clone()).into()
         }
     }
 
@@ -239,23 +206,6 @@ mod store {
         }
     }
 
-    /// A range of a file, read when it is asked for: it is in the page cache, or soon is.
-    fn body(file: File, mut range: Range<u64>) -> StreamingBlob {
-        let pieces = iter::from_fn(move || {
-            let size = usize::try_from((range.end - range.start).min(PIECE)).unwrap_or_default();
-            let mut piece = Vec::with_capacity(size);
-            let read = (size > 0).then(|| rustix::io::pread(&file, spare_capacity(&mut piece), range.start))?;
-            // Memory is for no less than was asked for.
-            piece.truncate(size);
-            range.start += piece.len() as u64;
-            Some(match read {
-                Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-                read => read.map(|_| Bytes::from(piece)).map_err(io::Error::from),
-            })
-        });
-        StreamingBlob::wrap(stream::iter(pieces))
-    }
-
     macro_rules! store {
         ($($operation:ident($input:ty) -> $output:ty;)*) => {
             #[async_trait]
@@ -265,7 +215,7 @@ mod store {
                 })*
 
                 async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-                    match self.known_part(&request.input) {
+                    match self.known_part(&request) {
                         Some(known) => Ok(S3Response::new(known)),
                         None => self.object(request).await,
                     }
