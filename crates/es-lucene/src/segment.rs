@@ -183,6 +183,12 @@ impl Segment {
         self.data.data.size()
     }
 
+    /// Whether a document of the segment can have a routing or a parent.
+    #[must_use]
+    pub fn may_have_routings(&self) -> bool {
+        self.roles.contains(&Role::Routing) || !self.parents.is_empty()
+    }
+
     /// How the stored fields are compressed, in the server's words.
     #[must_use]
     pub fn mode(&self) -> Option<&str> {

@@ -12,6 +12,7 @@ mod plan;
 mod read;
 mod repeated;
 mod room;
+mod routings;
 mod side_by_side;
 
 use clap::Args as ClapArgs;

@@ -14,6 +14,7 @@ use crate::fields::Fields;
 use crate::plan::{IdsRepeat, Index, Plan, Shard};
 use crate::repeated::{Ids, hash};
 use crate::room::Room;
+use crate::routings::Routings;
 use crate::{Args, Format, Op, fault, one_line, with_deletion};
 
 /// Lines are handed on when there are so many bytes of them.
@@ -53,9 +54,22 @@ impl Totals {
 
 /// A piece of work.
 enum Task {
-    Shard(usize),
-    Segment(usize, Arc<ShardFiles>, SegmentCommitInfo),
+    /// A shard by its place in the plan, or those of its segments that were printed without keeping their ids.
+    Shard(usize, Option<Vec<usize>>),
+    Segment(FoundSegment),
     Part(Arc<OpenSegment>, Part),
+}
+
+/// A segment that is to be opened.
+struct FoundSegment {
+    /// Place of its shard in the plan.
+    place: usize,
+    /// Its own place in the shard.
+    number: usize,
+    files: Arc<ShardFiles>,
+    commit: SegmentCommitInfo,
+    /// Whether its documents are printed; else their ids are kept alone.
+    prints: bool,
 }
 
 /// A segment whose parts are being read.
@@ -63,6 +77,8 @@ struct OpenSegment {
     /// Place of its shard in the plan.
     place: usize,
     segment: Segment,
+    prints: bool,
+    keeps_ids: bool,
     /// How many parts are not yet read, and what is known of the others.
     parts: Mutex<(usize, Vec<PartRead>)>,
 }
@@ -98,6 +114,7 @@ struct Work<'a> {
     found: Mutex<HashSet<String>>,
     /// The ids that were printed, where they may come twice.
     printed: Mutex<Ids>,
+    routings: Routings,
     io: Mutex<&'a mut Io>,
     done: Done,
 }
@@ -174,7 +191,7 @@ pub(crate) fn read(
     io: &mut Io,
 ) -> Outcome {
     let local = args.is_local();
-    let tasks = (0..plan.shards.len()).rev().map(Task::Shard);
+    let tasks = (0..plan.shards.len()).rev().map(|place| Task::Shard(place, None));
     let work = Work {
         repository,
         plan,
@@ -194,6 +211,7 @@ pub(crate) fn read(
         totals: Mutex::new(vec![Totals::default(); plan.shards.len()]),
         found: Mutex::new(HashSet::new()),
         printed: Mutex::default(),
+        routings: Routings::default(),
         io: Mutex::new(io),
         done: Done { segments: plan.shards.iter().map(|_| AtomicUsize::new(0)).collect(), ..Done::default() },
     };
@@ -279,56 +297,69 @@ impl Work<'_> {
 
     fn perform(&self, task: Task, lines: &mut Vec<u8>) -> Result<(), Fault> {
         let place = match &task {
-            Task::Shard(place) | Task::Segment(place, ..) => *place,
+            Task::Shard(place, _) => *place,
+            Task::Segment(found) => found.place,
             Task::Part(open, _) => open.place,
         };
         let shard = self.plan.shards[place];
         let done = match task {
-            Task::Shard(_) => self.shard(place, shard),
-            Task::Segment(_, files, commit) => self.segment(place, shard, files.as_ref(), &commit, lines),
+            Task::Shard(_, passed_over) => self.shard(place, shard, passed_over.as_deref()),
+            Task::Segment(found) => self.segment(shard, &found, lines),
             Task::Part(open, part) => self.part(shard, &open, &part, lines),
         };
         done.map_err(|fault| fault.context(self.plan.name(shard)))
     }
 
-    fn shard(&self, place: usize, shard: Shard) -> Result<(), Fault> {
+    fn shard(&self, place: usize, shard: Shard, passed_over: Option<&[usize]>) -> Result<(), Fault> {
         let index = &self.plan.indices[shard.index];
         let files =
             self.repository.shard(self.plan.snapshot, index.entry, shard.number).map_err(|error| fault(&error))?;
         let mut segments = SegmentInfos::read(&files).map_err(lucene)?.segments;
         // The largest first, so that no job is left alone with it at the end.
         segments.sort_by_cached_key(|segment| weight(&files, segment));
-        let known = segments.iter().map(|segment| weight(&files, segment)).sum();
-        self.done.known.fetch_add(known, Ordering::Relaxed);
-        self.done.shards_opened.fetch_add(1, Ordering::Relaxed);
-        if segments.is_empty() {
-            self.done.shards.fetch_add(1, Ordering::Relaxed);
+        let prints = passed_over.is_none();
+        if prints {
+            self.done.shards_opened.fetch_add(1, Ordering::Relaxed);
+            if segments.is_empty() {
+                self.done.shards.fetch_add(1, Ordering::Relaxed);
+            }
+            self.done.segments[place].store(segments.len(), Ordering::Relaxed);
         }
-        self.done.segments[place].store(segments.len(), Ordering::Relaxed);
+        let mut segments: Vec<_> = segments.into_iter().enumerate().collect();
+        segments.retain(|(number, _)| passed_over.is_none_or(|only| only.contains(number)));
+        let known = segments.iter().map(|(_, segment)| weight(&files, segment)).sum();
+        self.done.known.fetch_add(known, Ordering::Relaxed);
         let files = Arc::new(files);
-        self.push(segments.into_iter().map(|segment| Task::Segment(place, Arc::clone(&files), segment)));
+        self.push(segments.into_iter().map(|(number, commit)| {
+            Task::Segment(FoundSegment { place, number, files: Arc::clone(&files), commit, prints })
+        }));
         Ok(())
     }
 
-    fn segment(
-        &self,
-        place: usize,
-        shard: Shard,
-        files: &dyn Directory,
-        commit: &SegmentCommitInfo,
-        lines: &mut Vec<u8>,
-    ) -> Result<(), Fault> {
-        let index = &self.plan.indices[shard.index];
-        let segment = Segment::open(files, commit, &index.mapping).map_err(lucene)?;
+    fn segment(&self, shard: Shard, found: &FoundSegment, lines: &mut Vec<u8>) -> Result<(), Fault> {
+        let FoundSegment { place, number, prints, .. } = *found;
+        let (files, index) = (found.files.as_ref(), &self.plan.indices[shard.index]);
+        let segment = Segment::open(files, &found.commit, &index.mapping).map_err(lucene)?;
         let parts = segment.parts(self.part).map_err(lucene)?;
         self.done.known.fetch_add(parts.iter().map(Part::bytes).sum(), Ordering::Relaxed);
-        self.done.known.fetch_sub(weight(files, commit), Ordering::Relaxed);
+        self.done.known.fetch_sub(weight(files, &found.commit), Ordering::Relaxed);
         let mut parts = parts.into_iter();
         let Some(first) = parts.next() else {
             self.done.segment(place);
             return Ok(());
         };
-        let open = Arc::new(OpenSegment { place, segment, parts: Mutex::new((parts.len() + 1, Vec::new())) });
+        let keeps_ids = match index.ids_repeat {
+            IdsRepeat::Never => false,
+            IdsRepeat::ByRouting if prints => {
+                let before = self.routings.opened(shard.index, place, number, segment.may_have_routings());
+                let keeps_ids = before.is_some();
+                self.push(before.into_iter().flatten().map(|(place, segments)| Task::Shard(place, Some(segments))));
+                keeps_ids
+            }
+            IdsRepeat::ByRouting | IdsRepeat::Always => true,
+        };
+        let left = Mutex::new((parts.len() + 1, Vec::new()));
+        let open = Arc::new(OpenSegment { place, segment, prints, keeps_ids, parts: left });
         self.push(parts.rev().map(|part| Task::Part(Arc::clone(&open), part)));
         self.part(shard, &open, &first, lines)
     }
@@ -338,13 +369,14 @@ impl Work<'_> {
         let mut printer = Printer {
             work: self,
             index,
+            prints: open.prints,
             lines: std::mem::take(lines),
             totals: Totals::default(),
             raw: Vec::new(),
             head: Vec::new(),
             head_type: None,
             sources: one_line::Lines::default(),
-            ids: (index.ids_repeat != IdsRepeat::Never).then(|| Vec::with_capacity(IDS)),
+            ids: open.keeps_ids.then(|| Vec::with_capacity(IDS)),
         };
         let mut taken = None;
         let room = |bytes| {
@@ -367,10 +399,14 @@ impl Work<'_> {
         whole.push(read);
         if *left == 0 {
             totals.counts = open.segment.finish(std::mem::take(whole)).map_err(lucene)?;
-            self.done.segment(open.place);
+            if open.prints {
+                self.done.segment(open.place);
+            }
         }
         drop(parts);
-        lock(&self.totals)[open.place].add(&totals);
+        if open.prints {
+            lock(&self.totals)[open.place].add(&totals);
+        }
         self.done.stored.fetch_add(part.bytes(), Ordering::Relaxed);
         self.progress();
         Ok(())
@@ -431,6 +467,7 @@ fn refused(id: Text<'_>, refusal: &str) -> Fault {
 struct Printer<'a, 'b> {
     work: &'a Work<'b>,
     index: &'a Index<'b>,
+    prints: bool,
     lines: Vec<u8>,
     totals: Totals,
     raw: Vec<u8>,
@@ -452,6 +489,9 @@ impl Printer<'_, '_> {
                 return Ok(());
             }
             lock(&self.work.found).insert(document.id.to_string());
+        }
+        if !self.prints {
+            return Ok(self.keep_id(document)?);
         }
         let Some(source) = document.source else {
             let id = document.id;
@@ -517,6 +557,18 @@ impl Printer<'_, '_> {
             }
             self.lines.extend_from_slice(end);
         }
+        self.keep_id(document)?;
+        self.totals.printed += 1;
+        if document.parent.is_some() || document.routing.is_some_and(|routing| routing != document.id) {
+            self.totals.routed += 1;
+        }
+        if self.lines.len() >= BATCH {
+            self.flush_if_free();
+        }
+        Ok(())
+    }
+
+    fn keep_id(&mut self, document: &Document<'_>) -> Result<(), Fault> {
         if let Some(ids) = &mut self.ids {
             // There one id in two types is two documents.
             let by_type = self.work.format == Format::Bulk && self.work.target_major < 6;
@@ -525,13 +577,6 @@ impl Printer<'_, '_> {
             if ids.len() == IDS {
                 self.hand_on_ids()?;
             }
-        }
-        self.totals.printed += 1;
-        if document.parent.is_some() || document.routing.is_some_and(|routing| routing != document.id) {
-            self.totals.routed += 1;
-        }
-        if self.lines.len() >= BATCH {
-            self.flush_if_free();
         }
         Ok(())
     }

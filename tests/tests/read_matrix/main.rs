@@ -214,6 +214,9 @@ fn text(random: &mut Random, words: u64) -> String {
     text
 }
 
+/// Documents of an index, some of which get a twin with a routing later.
+const LATE: usize = 200;
+
 /// Ids of every encoding, and what breaks those who print numbers or lines.
 const IDS: [&str; 12] =
     ["7", "07", "00", "123456", "12345", "user/2 é", "a#b", "__79", "AQID", "_-_-", "a\"b\\c", "ABCDEFGHIJKLMNOPQRST"];
@@ -556,6 +559,17 @@ fn twins(node: &Node) {
     }
     node.bulk(&lines);
     node.flush("m-twins");
+    // Here the segments that are read first, as they are larger, do not have routings.
+    node.create("m-late", &json!({"number_of_shards": 2}), &[("doc", json!({"dynamic": false}))]);
+    for (ids, more) in [(LATE, &[][..]), (LATE / 10, &[("routing", "r0")])] {
+        lines.clear();
+        for number in 0..ids {
+            let action = node.action("index", "m-late", "doc", &format!("late{number}"), more);
+            let _ = writeln!(lines, "{action}\n{{\"n\":{number}}}");
+        }
+        node.bulk(&lines);
+        node.flush("m-late");
+    }
 }
 
 /// Whether this version can keep sums of fields beside its documents, in a codec of its own.
@@ -780,18 +794,28 @@ fn same(wanted: &Lines, output: &Output) -> End {
 
 /// Documents of one id are told where they would overwrite each other.
 fn twins_are_told(location: &Path, wanted: &Lines) -> End {
-    let twins = wanted.keys().filter(|line| line.contains("\"_index\":\"m-twins\"")).count();
-    let ids = 2;
-    must_be(twins > ids, "the server has no twins")?;
-    let text =
-        format!("index \"m-twins\": {} documents have the id of another, of another type or routing", twins - ids);
-    let asked = ["--snapshot", "one", "--indices", "m-twins,m-docs,m-merged"];
-    let bulk = read(location, &[&asked[..], &["--format", "bulk"]].concat());
-    // Before it stands what else bulk lines leave out.
-    let told = bulk.err().lines().any(|line| line == format!("es-read-snapshot: {text}"));
-    must_be(bulk.code() == 1 && told, bulk.err())?;
-    let lines = read(location, &asked);
-    must_be(lines.code() == 0 && lines.err() == format!("es-read-snapshot: warning: {text}\n"), lines.err())
+    for (index, ids) in [("m-twins", 2), ("m-late", LATE)] {
+        let all = wanted.keys().filter(|line| line.contains(&format!("\"_index\":\"{index}\""))).count();
+        must_be(all > ids, "the server has no twins")?;
+        let twins = all - ids;
+        let text = format!("index \"{index}\": {twins} documents have the id of another, of another type or routing");
+        let asked = ["--snapshot", "one", "--indices", &format!("{index},m-docs,m-merged")];
+        let bulk = read(location, &[&asked[..], &["--format", "bulk"]].concat());
+        // Before it stands what else bulk lines leave out.
+        let told = bulk.err().lines().any(|line| line == format!("es-read-snapshot: {text}"));
+        must_be(bulk.code() == 1 && told, bulk.err())?;
+        let lines = read(location, &asked);
+        must_be(lines.code() == 0 && lines.err() == format!("es-read-snapshot: warning: {text}\n"), lines.err())?;
+        if index == "m-late" {
+            // All twins are among so many documents.
+            let file = location.with_extension("ids");
+            fs::write(&file, (0..LATE / 10).map(|number| format!("late{number}\n")).collect::<String>()).unwrap();
+            let some = read(location, &[&asked[..], &["--query-ids", &file.display().to_string()]].concat());
+            let count = some.out().lines().count();
+            must_be(some.code() == 0 && some.err() == lines.err() && count == LATE / 10 + twins, some.err())?;
+        }
+    }
+    Ok(())
 }
 
 /// What a mapping leaves out of `_source` is told.
