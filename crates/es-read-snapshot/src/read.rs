@@ -173,12 +173,13 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// A failure, with advice on the lines that came before it, unless it has any.
-    pub(crate) fn after_lines(&self, mut failure: Fault) -> Fault {
-        if self.has_printed {
-            failure.hint.get_or_insert_with(|| "lines were already printed: throw them away, they may be wrong".into());
+    /// A failure, with advice on the lines that came before it.
+    pub(crate) fn after_lines(&self, failure: Fault) -> Fault {
+        if !self.has_printed {
+            return failure;
         }
-        failure
+        let own = failure.hint.as_ref().map_or(String::new(), |own| format!("{own}; "));
+        failure.hint(format!("{own}lines were already printed: throw them away, they may be wrong"))
     }
 }
 
@@ -386,7 +387,11 @@ impl Work<'_> {
         let read = match open.segment.read_part(part, room, |chunk, document| printer.document(chunk, &document)) {
             Err(Failure::Stopped) => return Ok(()),
             // No server took it, or the file is damaged: of a large one the checksum is known at its end only.
-            Err(Failure::Document(fault)) => return open.segment.check().map_err(lucene).and(Err(fault)),
+            Err(Failure::Document(mut fault)) => {
+                open.segment.check().map_err(lucene)?;
+                fault.hint.get_or_insert_with(|| index_anew(&index.entry.name));
+                return Err(fault);
+            }
             read => read?,
         };
         printer.flush();
@@ -461,6 +466,10 @@ fn lucene(error: es_lucene::Error) -> Fault {
 
 fn refused(id: Text<'_>, refusal: &str) -> Fault {
     Fault::failed(format!("document {id:?}: {refusal} cannot become a line"))
+}
+
+fn index_anew(index: &str) -> String {
+    format!("index it anew as JSON and take another snapshot, or leave its index out: --indices '*,-{index}'")
 }
 
 /// Makes lines of the documents of one segment.
