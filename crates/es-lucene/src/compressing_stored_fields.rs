@@ -40,8 +40,8 @@ const MAX_CHUNK_SIZE: u32 = 1 << 24;
 
 /// How the raw bytes of one piece of a chunk are got back.
 pub(crate) trait Decompressor: Send {
-    /// Reads one piece and appends exactly `length` raw bytes.
-    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()>;
+    /// Reads one piece and fills `target` with its raw bytes up to `length`. [`SLACK`] bytes after them are there to be written to.
+    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut [u8]) -> Result<()>;
 }
 
 /// Where the size of chunks is written.
@@ -268,6 +268,7 @@ pub(crate) struct StoredFieldsReader<'a> {
     chunks: u64,
     counts: Vec<u32>,
     lengths: Vec<u32>,
+    /// The chunk at hand, and what earlier ones left behind it: to clear it each time would take time.
     raw: Vec<u8>,
 }
 
@@ -365,7 +366,7 @@ impl StoredFieldsReader<'_> {
         self.decompress(sliced, total)?;
         self.next = first + documents;
         self.chunks += 1;
-        let chunk = Chunk { first, bytes: &self.raw };
+        let chunk = Chunk { first, bytes: &self.raw[..total] };
         Ok(Some(ChunkDocuments { chunk, counts: &self.counts, lengths: &self.lengths }))
     }
 
@@ -377,7 +378,6 @@ impl StoredFieldsReader<'_> {
         else {
             return Err(self.stream.corrupt(format!("a chunk of {total} bytes")));
         };
-        self.raw.clear();
         if total.max(self.raw.capacity()) > usual + SLACK {
             self.raw = Vec::new();
         }
@@ -387,16 +387,19 @@ impl StoredFieldsReader<'_> {
     fn decompress(&mut self, sliced: bool, total: usize) -> Result<()> {
         // Not twice as much as is needed, which growing by doubling may take; nor what a lie may ask for.
         let reserved = total.min(MAX_RESERVED) + SLACK;
-        self.raw.reserve_exact(if total > LARGE { reserved.max(MAPPED) } else { reserved });
+        let reserved = if total > LARGE { reserved.max(MAPPED) } else { reserved };
+        self.raw.reserve_exact(reserved.saturating_sub(self.raw.len()));
         let step = if sliced { self.chunk_size as usize } else { total };
+        let mut begin = 0;
         loop {
-            let length = step.min(total - self.raw.len());
-            let old = self.raw.len();
-            self.format.decompressor.decompress(&mut self.stream, length, &mut self.raw)?;
-            if self.raw.len() != old + length {
-                return Err(self.stream.corrupt("a chunk of another length"));
+            let length = step.min(total - begin);
+            let end = begin + length + SLACK;
+            if self.raw.len() < end {
+                self.raw.resize(end, 0);
             }
-            if self.raw.len() == total {
+            self.format.decompressor.decompress(&mut self.stream, length, &mut self.raw[begin..end])?;
+            begin += length;
+            if begin == total {
                 return Ok(());
             }
         }

@@ -43,9 +43,7 @@ impl Deflate {
 }
 
 impl Decompressor for Deflate {
-    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()> {
-        let old = target.len();
-        target.resize(old + length, 0);
-        self.read(stream, &[], &mut target[old..])
+    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut [u8]) -> Result<()> {
+        self.read(stream, &[], &mut target[..length])
     }
 }

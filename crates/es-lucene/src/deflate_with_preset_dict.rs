@@ -13,11 +13,9 @@ pub(crate) struct DeflateWithPresetDict {
 }
 
 impl Decompressor for DeflateWithPresetDict {
-    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()> {
+    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut [u8]) -> Result<()> {
         let frame = Frame::read(stream, length)?;
-        let old = target.len();
-        target.resize(old + length, 0);
-        let (dictionary, mut rest) = target[old..].split_at_mut(frame.dictionary);
+        let (dictionary, mut rest) = target[..length].split_at_mut(frame.dictionary);
         self.deflate.read(stream, &[], dictionary)?;
         for length in lengths(&frame) {
             let (block, tail) = rest.split_at_mut(length);

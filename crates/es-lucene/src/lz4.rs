@@ -21,15 +21,11 @@ const ROOM: usize = (LONG - 1) + 2 * WORD + 3;
 pub(crate) struct Lz4;
 
 impl Decompressor for Lz4 {
-    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()> {
+    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut [u8]) -> Result<()> {
         // The most bytes a block of this length can take; the block ends on its own.
         let bound = length + length / 255 + 16;
-        let old = target.len();
-        target.resize(old + length + SLACK, 0);
-        let consumed = decode(stream.peek(bound)?, &mut target[old..], 0, length)
-            .ok_or_else(|| stream.corrupt("a damaged LZ4 block"))?;
-        target.truncate(old + length);
-        stream.consume(consumed)
+        let consumed = decode(stream.peek(bound)?, target, 0, length);
+        stream.consume(consumed.ok_or_else(|| stream.corrupt("a damaged LZ4 block"))?)
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct Lz4WithPresetDict {
 }
 
 impl Decompressor for Lz4WithPresetDict {
-    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()> {
+    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut [u8]) -> Result<()> {
         let frame = Frame::read(stream, length)?;
         self.packed.clear();
         for _ in 0..=frame.blocks() {
@@ -31,10 +31,13 @@ impl Decompressor for Lz4WithPresetDict {
             self.window.resize(window, 0);
         }
         block(stream, packed, &mut self.window, 0, history)?;
-        target.extend_from_slice(&self.window[..history]);
+        let (dictionary, mut rest) = target.split_at_mut(history);
+        dictionary.copy_from_slice(&self.window[..history]);
         for (packed, length) in self.packed[1..].iter().zip(lengths(&frame)) {
             block(stream, *packed, &mut self.window, history, history + length)?;
-            target.extend_from_slice(&self.window[history..history + length]);
+            let (raw, tail) = rest.split_at_mut(length);
+            rest = tail;
+            raw.copy_from_slice(&self.window[history..history + length]);
         }
         Ok(())
     }

@@ -38,14 +38,12 @@ impl Default for ZstdFrame {
 }
 
 impl Decompressor for ZstdFrame {
-    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()> {
+    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut [u8]) -> Result<()> {
         if length == 0 {
             // A chunk of nested objects alone: nothing is written, not even a length (8.19.21, 9.5.3).
             return Ok(());
         }
-        let old = target.len();
-        target.resize(old + length, 0);
-        read(stream, self.zstd.as_mut(), &mut target[old..])
+        read(stream, self.zstd.as_mut(), &mut target[..length])
     }
 }
 
@@ -61,14 +59,12 @@ impl Default for ZstdNoDict {
 }
 
 impl Decompressor for ZstdNoDict {
-    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()> {
+    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut [u8]) -> Result<()> {
         let block = stream.vint()? as usize;
         if block == 0 && length > 0 {
             return Err(stream.corrupt("blocks of no bytes"));
         }
-        let old = target.len();
-        target.resize(old + length, 0);
-        let mut rest = &mut target[old..];
+        let mut rest = &mut target[..length];
         while !rest.is_empty() {
             let (head, tail) = rest.split_at_mut(block.min(rest.len()));
             rest = tail;
@@ -90,11 +86,9 @@ impl Default for ZstdWithDict {
 }
 
 impl Decompressor for ZstdWithDict {
-    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut Vec<u8>) -> Result<()> {
+    fn decompress(&mut self, stream: &mut Stream<'_>, length: usize, target: &mut [u8]) -> Result<()> {
         let frame = Frame::read(stream, length)?;
-        let old = target.len();
-        target.resize(old + length, 0);
-        let (dictionary, mut rest) = target[old..].split_at_mut(frame.dictionary);
+        let (dictionary, mut rest) = target[..length].split_at_mut(frame.dictionary);
         read(stream, self.zstd.as_mut(), dictionary)?;
         if rest.is_empty() {
             return Ok(());
