@@ -9,7 +9,7 @@ use es_repository::{ErrorKind, IndexEntry, IndexMetadata, Repository, ShardFiles
 use serde_json::{Value, json};
 
 use crate::side_by_side::{AT_A_TIME, side_by_side};
-use crate::{Args, List, fault, plan};
+use crate::{Args, List, fault, plan, with_deletion};
 
 /// Prints the records.
 pub(crate) fn list(repository: &Repository, args: &Args, what: List, io: &mut Io) -> Result<Exit, Fault> {
@@ -39,7 +39,7 @@ fn snapshots(repository: &Repository, args: &Args, io: &mut Io) -> Result<Exit, 
                 "state": snapshot.state,
                 "version": snapshot.version,
             });
-            let info = info.transpose().map_err(|error| fault(&error));
+            let info = info.transpose().map_err(|error| with_deletion(repository, snapshot, fault(&error)));
             let described = info.and_then(|info| match info {
                 Some(info) => describe(repository, args, snapshot, &info, &mut record),
                 None => Ok(()),

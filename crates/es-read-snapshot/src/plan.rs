@@ -31,9 +31,9 @@ pub(crate) struct Index<'a> {
 /// When two documents of an index, or of those whose lines name the same one, can have one id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum IdsRepeat {
-    /// Never, or nobody asks.
+    /// Nobody asks.
     Never,
-    /// On two shards, if one of the two has a routing of its own.
+    /// If one of the two has a routing of its own: on two shards, or on one that was shrunk from several.
     ByRouting,
     /// Of two indices or types.
     Always,
@@ -245,11 +245,10 @@ pub(crate) fn plan<'a>(
     let mut indices = Vec::new();
     let take = |entry, metadata: &IndexMetadata| {
         let doc_type = if typed { Some(metadata.doc_type().unwrap_or("_doc").to_owned()) } else { None };
-        let ids_repeat = match (metadata.types(), metadata.shards) {
+        let ids_repeat = match metadata.types() {
             _ if args.allow_duplicate_ids => IdsRepeat::Never,
-            (2.., _) => IdsRepeat::Always,
-            (_, 2..) => IdsRepeat::ByRouting,
-            _ => IdsRepeat::Never,
+            2.. => IdsRepeat::Always,
+            _ => IdsRepeat::ByRouting,
         };
         let (shards, mapping, bulk) = (metadata.shards, metadata.mapping(), bulk(metadata, &info, args));
         let index = Index { entry, shards, doc_type, mapping, bulk, group: 0, ids_repeat, in_parts: false };

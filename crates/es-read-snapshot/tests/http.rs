@@ -253,6 +253,7 @@ fn a_reading_that_misses_a_blob_says_that_its_snapshot_was_deleted_if_a_newer_li
     // What is said of many parts is said once.
     for (gone, arguments) in [
         ("snap-", &["--list", "indices"][..]),
+        ("snap-", &["--list", "snapshots", "--without-sizes"]),
         ("/meta-", &["--metadata"]),
         ("/meta-", &["--list", "indices"]),
         ("/meta-", &["--list", "shards"]),

@@ -570,6 +570,15 @@ fn twins(node: &Node) {
         node.bulk(&lines);
         node.flush("m-late");
     }
+    // Both of two shards become one.
+    let writable = |index: &str, is: bool| {
+        node.ask("PUT", &format!("/{index}/_settings"), &json!({"index.blocks.write": !is}));
+    };
+    writable("m-late", false);
+    let settings = json!({"index.number_of_shards": 1, "index.number_of_replicas": 0});
+    node.ask("POST", "/m-late/_shrink/m-shrunk", &json!({"settings": settings}));
+    writable("m-shrunk", true);
+    writable("m-late", true);
 }
 
 /// Whether this version can keep sums of fields beside its documents, in a codec of its own.
@@ -794,7 +803,7 @@ fn same(wanted: &Lines, output: &Output) -> End {
 
 /// Documents of one id are told where they would overwrite each other.
 fn twins_are_told(location: &Path, wanted: &Lines) -> End {
-    for (index, ids) in [("m-twins", 2), ("m-late", LATE)] {
+    for (index, ids) in [("m-twins", 2), ("m-late", LATE), ("m-shrunk", LATE)] {
         let all = wanted.keys().filter(|line| line.contains(&format!("\"_index\":\"{index}\""))).count();
         must_be(all > ids, "the server has no twins")?;
         let twins = all - ids;
@@ -806,7 +815,7 @@ fn twins_are_told(location: &Path, wanted: &Lines) -> End {
         must_be(bulk.code() == 1 && told, bulk.err())?;
         let lines = read(location, &asked);
         must_be(lines.code() == 0 && lines.err() == format!("es-read-snapshot: warning: {text}\n"), lines.err())?;
-        if index == "m-late" {
+        if ids == LATE {
             // All twins are among so many documents.
             let file = location.with_extension("ids");
             let late: Vec<_> = (0..LATE / 10).map(|number| format!("late{number}")).collect();
