@@ -147,7 +147,7 @@ pub(crate) fn for_metadata<'a, R: Send>(
             taken.map_err(|error| {
                 let mut fault = fault(&error).context(format!("index {:?}", index.name));
                 if fault.exit == Exit::Failed {
-                    fault.hint.get_or_insert_with(|| leave_out(&index.name));
+                    fault.hint.get_or_insert_with(|| leave_out("it", &index.name));
                 }
                 fault
             })
@@ -198,8 +198,9 @@ pub(crate) fn parts_of<T: Sync, R: Send>(
     results.into_iter().map(of_all).collect()
 }
 
-fn leave_out(index: &str) -> String {
-    format!("leave it out: --indices '*,-{index}'")
+/// Advice to read the others; `what` is what the message calls the index.
+pub(crate) fn leave_out(what: &str, index: &str) -> String {
+    format!("leave {what} out: --indices '*,-{index}'")
 }
 
 /// Whether a pattern with `*` matches a name, or is `_all`.
@@ -334,7 +335,9 @@ fn check(name: &str, verdict: Verdict, args: &Args, io: &mut Io) -> Result<(), F
         }
         Verdict::WithoutVectors(reason) => Err(Fault::failed(format!("index {name:?}: {reason}"))
             .hint("--without-vectors reads the documents without them")),
-        Verdict::Unreadable(reason) => Err(Fault::failed(format!("index {name:?}: {reason}")).hint(leave_out(name))),
+        Verdict::Unreadable(reason) => {
+            Err(Fault::failed(format!("index {name:?}: {reason}")).hint(leave_out("it", name)))
+        }
     }
 }
 

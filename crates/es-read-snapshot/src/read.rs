@@ -11,7 +11,7 @@ use es_repository::{Repository, ShardFiles};
 
 use crate::digest::Digest;
 use crate::fields::Fields;
-use crate::plan::{IdsRepeat, Index, Plan, Shard};
+use crate::plan::{IdsRepeat, Index, Plan, Shard, leave_out};
 use crate::repeated::{Ids, hash};
 use crate::room::Room;
 use crate::routings::Routings;
@@ -469,7 +469,7 @@ fn refused(id: Text<'_>, refusal: &str) -> Fault {
 }
 
 fn index_anew(index: &str) -> String {
-    format!("index it anew as JSON and take another snapshot, or leave its index out: --indices '*,-{index}'")
+    format!("index it anew as JSON and take another snapshot, or {}", leave_out("its index", index))
 }
 
 /// Makes lines of the documents of one segment.
