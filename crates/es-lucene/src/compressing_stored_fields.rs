@@ -272,28 +272,11 @@ pub(crate) struct StoredFieldsReader<'a> {
     raw: Vec<u8>,
 }
 
-/// Documents that were compressed as one, some dozens most often: to search them as one takes less time than one by one.
-#[derive(Debug, Clone, Copy)]
-pub struct Chunk<'a> {
-    /// The number of its first document in the segment.
-    pub first: u32,
-    /// The stored fields of all its documents, in their order.
-    pub bytes: &'a [u8],
-}
-
-impl Chunk<'_> {
-    /// Where among its bytes something is that a document of it has, such as the source; `None` if that is not one of them.
-    #[must_use]
-    pub fn range_of(&self, part: &[u8]) -> Option<Range<usize>> {
-        let begin = part.as_ptr().addr().checked_sub(self.bytes.as_ptr().addr())?;
-        let range = begin..begin.checked_add(part.len())?;
-        (range.end <= self.bytes.len()).then_some(range)
-    }
-}
-
 /// The raw documents of a chunk.
 pub(crate) struct ChunkDocuments<'a> {
-    pub(crate) chunk: Chunk<'a>,
+    /// The number of its first document in the segment.
+    pub(crate) first: u32,
+    pub(crate) bytes: &'a [u8],
     counts: &'a [u32],
     lengths: &'a [u32],
 }
@@ -301,7 +284,7 @@ pub(crate) struct ChunkDocuments<'a> {
 impl<'a> ChunkDocuments<'a> {
     /// Number of fields and bytes of each document.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &'a [u8])> {
-        let mut rest = self.chunk.bytes;
+        let mut rest = self.bytes;
         self.counts.iter().zip(self.lengths).map(move |(count, length)| {
             let (document, tail) = rest.split_at((*length as usize).min(rest.len()));
             rest = tail;
@@ -366,8 +349,8 @@ impl StoredFieldsReader<'_> {
         self.decompress(sliced, total)?;
         self.next = first + documents;
         self.chunks += 1;
-        let chunk = Chunk { first, bytes: &self.raw[..total] };
-        Ok(Some(ChunkDocuments { chunk, counts: &self.counts, lengths: &self.lengths }))
+        let bytes = &self.raw[..total];
+        Ok(Some(ChunkDocuments { first, bytes, counts: &self.counts, lengths: &self.lengths }))
     }
 
     /// The size of a chunk, if it can be. The memory of a huge one is given back before there is room for the next.

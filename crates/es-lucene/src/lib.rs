@@ -65,7 +65,7 @@ mod zstd814_stored_fields;
 mod zstd_blocks;
 
 pub use codec_util::Id;
-pub use compressing_stored_fields::{Chunk, Part};
+pub use compressing_stored_fields::Part;
 pub use error::{Error, ErrorKind, Result};
 pub use segment::{Counts, Document, Mapping, PartRead, Segment};
 pub use segment_infos::{SegmentCommitInfo, SegmentInfos};

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::compound::CompoundDirectory;
-use crate::compressing_stored_fields::{Chunk, Part, PartSum, StoredFields, Value, visit_fields};
+use crate::compressing_stored_fields::{Part, PartSum, StoredFields, Value, visit_fields};
 use crate::doc_values::DocValues;
 use crate::error::{Error, ErrorKind, Result};
 use crate::field_infos::FieldInfos;
@@ -212,13 +212,12 @@ impl Segment {
     pub fn read<E: From<Error>>(&self, mut visit: impl FnMut(Document<'_>) -> Result<(), E>) -> Result<Counts, E> {
         let mut read = Vec::new();
         for part in self.parts(u64::MAX)? {
-            read.push(self.read_part(&part, |_| (), |_, document| visit(document))?);
+            read.push(self.read_part(&part, |_| (), &mut visit)?);
         }
         Ok(self.finish(read)?)
     }
 
-    /// Reads the documents of a part from front to back and gives the living ones to `visit`, each with
-    /// the chunk that it is from.
+    /// Reads the documents of a part from front to back and gives the living ones to `visit`.
     ///
     /// Documents are decompressed in chunks: `room` is told the size of each, in bytes, before memory is taken for it and after
     /// that of the one before may be given back. A chunk is small but for documents that are large.
@@ -226,7 +225,7 @@ impl Segment {
         &self,
         part: &Part,
         mut room: impl FnMut(u64),
-        mut visit: impl FnMut(Chunk<'_>, Document<'_>) -> Result<(), E>,
+        mut visit: impl FnMut(Document<'_>) -> Result<(), E>,
     ) -> Result<PartRead, E> {
         let file = &self.data.name;
         let mut reader = self.data.reader(&self.files, part)?;
@@ -236,7 +235,7 @@ impl Segment {
         let mut counts = Counts { stored_bytes: part.bytes(), ..Counts::default() };
         let mut roots = 0;
         while let Some(documents) = reader.next_chunk(&mut room)? {
-            for (number, (fields, bytes)) in (documents.chunk.first..).zip(documents.iter()) {
+            for (number, (fields, bytes)) in (documents.first..).zip(documents.iter()) {
                 let stored = self.stored(bytes, fields)?;
                 let identity = stored.identity(file, &mut buffer)?;
                 // A no-op leaves a tombstone with a reason for a source, and no id.
@@ -264,7 +263,7 @@ impl Segment {
                     parent: has_parent.then_some(Text::from(parent.as_str())),
                     source: stored.source,
                 };
-                visit(documents.chunk, document)?;
+                visit(document)?;
             }
         }
         Ok(PartRead { sum: reader.finish()?, counts, roots })
@@ -278,7 +277,7 @@ impl Segment {
     ) -> Result<(), E> {
         let mut reader = self.data.reader(&self.files, part)?;
         while let Some(documents) = reader.next_chunk(|_| ())? {
-            each(documents.chunk.bytes)?;
+            each(documents.bytes)?;
         }
         reader.finish()?;
         Ok(())

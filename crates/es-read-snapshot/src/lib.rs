@@ -5,6 +5,7 @@
 mod binary;
 mod digest;
 mod fields;
+mod head;
 mod jobs;
 mod list;
 mod one_line;

@@ -6,16 +6,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use es_cli::{Fault, Io};
-use es_lucene::{Chunk, Counts, Directory, Document, Part, PartRead, Segment, SegmentCommitInfo, SegmentInfos, Text};
+use es_lucene::{Counts, Directory, Document, Part, PartRead, Segment, SegmentCommitInfo, SegmentInfos, Text};
 use es_repository::{Repository, ShardFiles};
 
 use crate::digest::Digest;
 use crate::fields::Fields;
+use crate::head::Head;
 use crate::plan::{IdsRepeat, Index, Plan, Shard, leave_out};
 use crate::repeated::{Ids, hash};
 use crate::room::Room;
 use crate::routings::Routings;
-use crate::{Args, Format, Op, fault, one_line, with_deletion};
+use crate::{Args, Format, fault, one_line, with_deletion};
 
 /// Lines are handed on when there are so many bytes of them.
 const BATCH: usize = 512 << 10;
@@ -374,9 +375,7 @@ impl Work<'_> {
             lines: std::mem::take(lines),
             totals: Totals::default(),
             raw: Vec::new(),
-            head: Vec::new(),
-            head_type: None,
-            sources: one_line::Lines::default(),
+            head: Head::new(self.format, self.target_major, index),
             ids: open.keeps_ids.then(|| Vec::with_capacity(IDS)),
         };
         let mut taken = None;
@@ -384,7 +383,7 @@ impl Work<'_> {
             taken = None; // the chunk before is gone
             taken = self.room.take(bytes);
         };
-        let read = match open.segment.read_part(part, room, |chunk, document| printer.document(chunk, &document)) {
+        let read = match open.segment.read_part(part, room, |document| printer.document(&document)) {
             Err(Failure::Stopped) => return Ok(()),
             // No server took it, or the file is damaged: of a large one the checksum is known at its end only.
             Err(Failure::Document(mut fault)) => {
@@ -480,16 +479,13 @@ struct Printer<'a, 'b> {
     lines: Vec<u8>,
     totals: Totals,
     raw: Vec<u8>,
-    /// How lines begin, and the type that is in it.
-    head: Vec<u8>,
-    head_type: Option<String>,
-    sources: one_line::Lines,
+    head: Head<'a>,
     /// Hashes of ids, where they may come twice.
     ids: Option<Vec<u64>>,
 }
 
 impl Printer<'_, '_> {
-    fn document(&mut self, chunk: Chunk<'_>, document: &Document<'_>) -> Result<(), Failure> {
+    fn document(&mut self, document: &Document<'_>) -> Result<(), Failure> {
         if self.work.stopped.load(Ordering::Relaxed) {
             return Err(Failure::Stopped);
         }
@@ -506,65 +502,9 @@ impl Printer<'_, '_> {
             let id = document.id;
             return Err(Failure::Document(Fault::failed(format!("document {id:?} has no _source"))));
         };
-        // Copied, it would take its memory twice.
-        let large = if source.len() > BATCH && self.work.fields.is_none() { one_line::json_text(source) } else { None };
-        if source.len() > BATCH {
-            self.flush();
-            if large.is_none() && self.work.fields.is_none() {
-                // Growing by doubling would take twice as much again.
-                self.lines.reserve_exact(source.len() + document.id.as_bytes().len() + 4096);
-            }
-        }
-        let begin = self.lines.len();
-        match self.work.format {
-            Format::Jsonl => {
-                self.meta(document);
-                self.lines.extend_from_slice(b",\"_source\":");
-            }
-            Format::Bulk => {
-                self.bulk_meta(document);
-                self.lines.extend_from_slice(b"}}\n");
-            }
-            Format::Source => {}
-        }
-        let at = self.lines.len();
-        if large.is_none() {
-            self.source(chunk, document.id, source).map_err(Failure::Document)?;
-        }
-        let end: &[u8] = if self.work.format == Format::Jsonl { b"}\n" } else { b"\n" };
-        self.totals.bytes += (self.lines.len() - begin + end.len()) as u64;
-        if let Some(text) = large {
-            // Looked through before anything is printed: it may be no document.
-            let mut length = 0;
-            let mut look = |each: &mut dyn FnMut(&[u8])| {
-                one_line::pieces(text, |piece| {
-                    length += piece.len();
-                    each(piece);
-                })
-            };
-            if self.work.with_digest { self.totals.digest.add(document, look) } else { look(&mut |_| ()) }
-                .map_err(|refusal| Failure::Document(refused(document.id, refusal)))?;
-            self.totals.bytes += length as u64;
-            self.print(lock(&self.work.io), |io| {
-                let mut written = Ok(());
-                let looked = one_line::pieces(text, |piece| {
-                    if written.is_ok() {
-                        written = io.write(piece);
-                    }
-                });
-                written?;
-                looked.map_err(|refusal| refused(document.id, refusal))?;
-                io.write(end)
-            });
-        } else {
-            if self.work.with_digest {
-                let line = &self.lines[at..];
-                let Ok(()) = self.totals.digest.add(document, |each| {
-                    each(line);
-                    Ok::<_, std::convert::Infallible>(())
-                });
-            }
-            self.lines.extend_from_slice(end);
+        match self.large(document, source) {
+            Some(text) => self.print_large(document, text)?,
+            None => self.append(document, source)?,
         }
         self.keep_id(document)?;
         self.totals.printed += 1;
@@ -575,6 +515,81 @@ impl Printer<'_, '_> {
             self.flush_if_free();
         }
         Ok(())
+    }
+
+    /// Makes room for a document that is larger than a batch. The text of JSON is printed without a copy, which would take its
+    /// memory twice.
+    #[inline]
+    fn large<'c>(&mut self, document: &Document<'_>, source: &'c [u8]) -> Option<&'c [u8]> {
+        if source.len() <= BATCH {
+            return None;
+        }
+        self.flush();
+        if self.work.fields.is_some() {
+            return None;
+        }
+        let text = one_line::json_text(source);
+        if text.is_none() {
+            // Growing by doubling would take twice as much again.
+            self.lines.reserve_exact(source.len() + document.id.as_bytes().len() + 4096);
+        }
+        text
+    }
+
+    #[cold]
+    fn print_large(&mut self, document: &Document<'_>, text: &[u8]) -> Result<(), Failure> {
+        self.begin(document);
+        // Looked through before anything is printed: it may be no document.
+        let mut length = 0;
+        let mut look = |each: &mut dyn FnMut(&[u8])| {
+            one_line::pieces(text, |piece| {
+                length += piece.len();
+                each(piece);
+            })
+        };
+        if self.work.with_digest { self.totals.digest.add(document, look) } else { look(&mut |_| ()) }
+            .map_err(|refusal| Failure::Document(refused(document.id, refusal)))?;
+        let end = self.end();
+        self.totals.bytes += (length + end.len()) as u64;
+        self.print(lock(&self.work.io), |io| {
+            let mut written = Ok(());
+            let looked = one_line::pieces(text, |piece| {
+                if written.is_ok() {
+                    written = io.write(piece);
+                }
+            });
+            written?;
+            looked.map_err(|refusal| refused(document.id, refusal))?;
+            io.write(end)
+        });
+        Ok(())
+    }
+
+    /// Appends a line.
+    fn append(&mut self, document: &Document<'_>, source: &[u8]) -> Result<(), Failure> {
+        self.begin(document);
+        let at = self.lines.len();
+        self.source(document.id, source).map_err(Failure::Document)?;
+        if self.work.with_digest {
+            let line = &self.lines[at..];
+            let Ok(()) = self.totals.digest.add(document, |each| {
+                each(line);
+                Ok::<_, std::convert::Infallible>(())
+            });
+        }
+        self.lines.extend_from_slice(self.end());
+        Ok(())
+    }
+
+    fn begin(&mut self, document: &Document<'_>) {
+        if self.work.format != Format::Source {
+            self.head.append(document, &mut self.lines);
+        }
+    }
+
+    /// What ends a line.
+    fn end(&self) -> &'static [u8] {
+        if self.work.format == Format::Jsonl { b"}\n" } else { b"\n" }
     }
 
     fn keep_id(&mut self, document: &Document<'_>) -> Result<(), Fault> {
@@ -598,10 +613,9 @@ impl Printer<'_, '_> {
         Ok(())
     }
 
-    fn source(&mut self, chunk: Chunk<'_>, id: Text<'_>, source: &[u8]) -> Result<(), Fault> {
+    fn source(&mut self, id: Text<'_>, source: &[u8]) -> Result<(), Fault> {
         let Some(fields) = &self.work.fields else {
-            let appended = self.sources.append(chunk, source, &mut self.lines);
-            return appended.map_err(|refusal| refused(id, refusal));
+            return one_line::append(source, &mut self.lines).map_err(|refusal| refused(id, refusal));
         };
         let left = |error: serde_json::Error| {
             Fault::failed(format!("document {id:?}: its fields cannot be told apart: {error}"))
@@ -615,64 +629,6 @@ impl Printer<'_, '_> {
         } else {
             one_line::append(source, &mut self.raw).map_err(|refusal| refused(id, refusal))?;
             fields.append(&self.raw, &mut self.lines).map_err(left)
-        }
-    }
-
-    /// `_index`, `_type`, `_id`, `_routing`, `_parent`, and the brace before them.
-    fn meta(&mut self, document: &Document<'_>) {
-        let doc_type = document.doc_type.or(self.index.doc_type.as_deref().map(Text::from));
-        self.head(doc_type);
-        let lines = &mut self.lines;
-        one_line::quote(document.id, lines);
-        if let Some(routing) = document.routing {
-            lines.extend_from_slice(b",\"_routing\":");
-            one_line::quote(routing, lines);
-        }
-        if let Some(parent) = document.parent {
-            lines.extend_from_slice(b",\"_parent\":");
-            one_line::quote(parent, lines);
-        }
-    }
-
-    /// How a line begins, up to the value of `_id`: the same for very many documents.
-    fn head(&mut self, doc_type: Option<Text<'_>>) {
-        if self.head.is_empty() || self.head_type.as_deref().map(Text::from) != doc_type {
-            self.head_type = doc_type.map(|doc_type| doc_type.to_string());
-            self.head.clear();
-            let (begin, index) = match (self.work.format, &self.index.bulk) {
-                (Format::Bulk, (Op::Create, index)) => (r#"{"create":{"#, index),
-                (Format::Bulk, (Op::Index, index)) => (r#"{"index":{"#, index),
-                _ => ("{", &self.index.entry.name),
-            };
-            self.head.extend_from_slice(begin.as_bytes());
-            self.head.extend_from_slice(b"\"_index\":");
-            one_line::quote(index.as_str(), &mut self.head);
-            if let Some(doc_type) = doc_type {
-                self.head.extend_from_slice(b",\"_type\":");
-                one_line::quote(doc_type, &mut self.head);
-            }
-            self.head.extend_from_slice(b",\"_id\":");
-        }
-        self.lines.extend_from_slice(&self.head);
-    }
-
-    /// As `_bulk` spells it: servers through 6.x refuse lines without a type, and only they know parents, for indices of 5.x.
-    fn bulk_meta(&mut self, document: &Document<'_>) {
-        let typed = self.work.target_major < 7;
-        let parent = document.parent.filter(|_| self.work.target_major < 6);
-        let doc_type = document.doc_type.or(self.index.doc_type.as_deref().map(Text::from)).unwrap_or("_doc".into());
-        // There no type begins with an underscore.
-        let doc_type = if self.work.target_major < 6 && doc_type == "_doc".into() { "doc".into() } else { doc_type };
-        self.head(typed.then_some(doc_type));
-        let lines = &mut self.lines;
-        one_line::quote(document.id, lines);
-        if let Some(routing) = document.routing {
-            lines.extend_from_slice(b",\"routing\":");
-            one_line::quote(routing, lines);
-        }
-        if let Some(parent) = parent {
-            lines.extend_from_slice(b",\"parent\":");
-            one_line::quote(parent, lines);
         }
     }
 
@@ -693,6 +649,7 @@ impl Printer<'_, '_> {
 
     /// Hands on the lines, and what comes right after them. That it failed is the end of all jobs, and no shard's fault.
     fn print(&mut self, mut io: MutexGuard<'_, &mut Io>, more: impl FnOnce(&mut Io) -> Result<(), Fault>) {
+        self.totals.bytes += self.lines.len() as u64;
         let printed = io.write(&self.lines).and_then(|()| {
             self.work.has_printed.store(true, Ordering::Relaxed);
             more(&mut io)
