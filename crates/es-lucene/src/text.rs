@@ -8,21 +8,19 @@ pub struct Text<'a>(&'a [u8]);
 
 impl<'a> Text<'a> {
     /// `None` if it is not UTF-8. Most ids and types are ASCII, which takes less time to see.
+    #[inline]
     pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
-        let text = Self(bytes);
-        (is_ascii(bytes) || std::str::from_utf8(bytes).is_ok()).then_some(text)
+        (!any(bytes, |word| word) || std::str::from_utf8(bytes).is_ok()).then_some(Self(bytes))
     }
 
-    /// Whether one of its bytes is like that. Several are compared at once, some of them twice: ids are too short for a search
-    /// that is made for long texts.
+    /// Whether JSON spells it as it is: without quotes, backslashes and control characters.
     #[inline]
-    pub fn has(self, like: impl Fn(u8) -> bool + Copy) -> bool {
-        match self.0.len() {
-            16.. => self.0.as_chunks().0.iter().any(|word: &[u8; 16]| any(word, like)) || any_at_end::<16>(self.0, like),
-            8.. => any_at_begin::<8>(self.0, like) | any_at_end::<8>(self.0, like),
-            4.. => any_at_begin::<4>(self.0, like) | any_at_end::<4>(self.0, like),
-            _ => any(self.0, like),
-        }
+    #[must_use]
+    pub fn is_its_json(self) -> bool {
+        // Subtracting sets the highest bit of a byte that is smaller, and may do so of one above it. Bytes that are not ASCII have
+        // theirs set before.
+        let is = |word: u64, byte: u8| (word ^ each(byte)).wrapping_sub(each(1));
+        !any(self.0, |word| (word.wrapping_sub(each(b' ')) | is(word, b'"') | is(word, b'\\')) & !word)
     }
 
     /// Before and after the first byte that is `separator`, an ASCII character.
@@ -45,34 +43,27 @@ impl<'a> Text<'a> {
     }
 }
 
+/// Eight bytes that are the same.
+const fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// Whether `mark` sets the highest bit of a byte. It sees eight bytes at a time, some of them twice: ids are too short for a
+/// search that is made for long texts.
 #[inline]
-fn is_ascii(bytes: &[u8]) -> bool {
-    const HIGHEST: u64 = u64::from_ne_bytes([0x80; 8]);
-    let Some(last) = bytes.last_chunk() else { return bytes.iter().all(u8::is_ascii); };
-    let mut all = u64::from_ne_bytes(*last);
+fn any(bytes: &[u8], mark: impl Fn(u64) -> u64) -> bool {
+    let Some(last) = bytes.last_chunk() else {
+        // After blanks, which are never looked for.
+        let word = bytes.iter().fold(each(b' '), |word, byte| word << 8 | u64::from(*byte));
+        return mark(word) & each(0x80) != 0;
+    };
+    let mut marked = mark(u64::from_ne_bytes(*last));
     let mut rest = bytes;
-    while let Some((word, tail)) = rest.split_first_chunk::<8>() {
-        all |= u64::from_ne_bytes(*word);
+    while let Some((word, tail)) = rest.split_first_chunk() {
+        marked |= mark(u64::from_ne_bytes(*word));
         rest = tail;
-        if all & HIGHEST != 0 { return false; }
     }
-    all & HIGHEST == 0
-}
-
-/// All are looked at: a compiler makes one comparison of many.
-#[inline]
-fn any(bytes: &[u8], like: impl Fn(u8) -> bool) -> bool {
-    bytes.iter().fold(false, |any, byte| any | like(*byte))
-}
-
-#[inline]
-fn any_at_begin<const LENGTH: usize>(bytes: &[u8], like: impl Fn(u8) -> bool) -> bool {
-    bytes.first_chunk::<LENGTH>().is_some_and(|word| any(word, like))
-}
-
-#[inline]
-fn any_at_end<const LENGTH: usize>(bytes: &[u8], like: impl Fn(u8) -> bool) -> bool {
-    bytes.last_chunk::<LENGTH>().is_some_and(|word| any(word, like))
+    marked & each(0x80) != 0
 }
 
 impl PartialEq for Text<'_> {

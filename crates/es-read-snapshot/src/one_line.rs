@@ -275,11 +275,11 @@ pub(crate) fn quote<'a>(text: impl Into<Text<'a>>, line: &mut Vec<u8>) {
 
 /// Appends what stands between the quotes of a JSON string.
 pub(crate) fn escape(text: Text<'_>, line: &mut Vec<u8>) {
-    if text.has(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+    if text.is_its_json() {
+        line.extend_from_slice(text.as_bytes());
+    } else {
         let quoted = serde_json::Value::from(text.as_str()).to_string();
         line.extend_from_slice(&quoted.as_bytes()[1..quoted.len() - 1]);
-    } else {
-        line.extend_from_slice(text.as_bytes());
     }
 }
 
