@@ -45,6 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         parts.extend(segment.parts(PART)?.into_iter().map(|part| (segment, part)));
     }
     let before: u64 = parts.iter().map(|(_, part)| part.bytes()).sum();
+    parts.sort_by_key(|(_, part)| part.bytes());
     let queue = Mutex::new(parts);
     let after = AtomicU64::new(0);
     let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
