@@ -3,14 +3,20 @@
 use std::fmt;
 
 /// Text that is known to be UTF-8. Where only its bytes matter, and most often they do, it is not looked through twice.
-#[derive(Clone, Copy, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Text<'a>(&'a [u8]);
 
 impl<'a> Text<'a> {
     /// `None` if it is not UTF-8. Most ids and types are ASCII, which takes less time to see.
     #[inline]
     pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
-        (!any(bytes, |word| word) || std::str::from_utf8(bytes).is_ok()).then_some(Self(bytes))
+        (!has_marks(bytes, |word| word) || std::str::from_utf8(bytes).is_ok()).then_some(Self(bytes))
+    }
+
+    /// What cannot be anything but ASCII.
+    pub(crate) fn ascii(bytes: &'a [u8]) -> Self {
+        debug_assert!(bytes.is_ascii());
+        Self(bytes)
     }
 
     /// Whether JSON spells it as it is: without quotes, backslashes and control characters.
@@ -20,7 +26,7 @@ impl<'a> Text<'a> {
         // Subtracting sets the highest bit of a byte that is smaller, and may do so of one above it. Bytes that are not ASCII have
         // theirs set before.
         let is = |word: u64, byte: u8| (word ^ each(byte)).wrapping_sub(each(1));
-        !any(self.0, |word| (word.wrapping_sub(each(b' ')) | is(word, b'"') | is(word, b'\\')) & !word)
+        !has_marks(self.0, |word| (word.wrapping_sub(each(b' ')) | is(word, b'"') | is(word, b'\\')) & !word)
     }
 
     /// Before and after the first byte that is `separator`, an ASCII character.
@@ -51,7 +57,7 @@ const fn each(byte: u8) -> u64 {
 /// Whether `mark` sets the highest bit of a byte. It sees eight bytes at a time, some of them twice: ids are too short for a
 /// search that is made for long texts.
 #[inline]
-fn any(bytes: &[u8], mark: impl Fn(u64) -> u64) -> bool {
+fn has_marks(bytes: &[u8], mark: impl Fn(u64) -> u64) -> bool {
     let Some(last) = bytes.last_chunk() else {
         // After blanks, which are never looked for.
         let word = bytes.iter().fold(each(b' '), |word, byte| word << 8 | u64::from(*byte));
@@ -64,22 +70,6 @@ fn any(bytes: &[u8], mark: impl Fn(u64) -> u64) -> bool {
         rest = tail;
     }
     marked & each(0x80) != 0
-}
-
-impl PartialEq for Text<'_> {
-    /// Types are short: to call what compares long texts would take longer than to compare them.
-    #[inline]
-    fn eq(&self, other: &Self) -> bool {
-        fn ends<const LENGTH: usize>(text: &[u8]) -> Option<([u8; LENGTH], [u8; LENGTH])> {
-            text.first_chunk().copied().zip(text.last_chunk().copied())
-        }
-        self.0.len() == other.0.len()
-            && match self.0.len() {
-                2..4 => ends::<2>(self.0) == ends::<2>(other.0),
-                4..8 => ends::<4>(self.0) == ends::<4>(other.0),
-                _ => self.0 == other.0,
-            }
-    }
 }
 
 impl<'a> From<&'a str> for Text<'a> {
@@ -111,6 +101,14 @@ mod tests {
         fn what_is_utf8_is_text_and_nothing_else(bytes in prop::collection::vec(prop_oneof![any::<u8>(), 0x20..0x80_u8], 0..40)) {
             let text = Text::new(&bytes);
             prop_assert_eq!(text.map(Text::as_str), std::str::from_utf8(&bytes).ok());
+        }
+
+        #[test]
+        fn what_json_spells_as_it_is_has_no_quote_backslash_or_control_character(
+            text in prop_oneof!["[ -~]{0,40}", "[a-z\\x00-\\x1F\\x7F\"\\\\\u{80}\u{e9}\u{1F600} !#]{0,40}"]
+        ) {
+            let escaped = text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\');
+            prop_assert_eq!(Text::from(text.as_str()).is_its_json(), !escaped);
         }
 
         #[test]

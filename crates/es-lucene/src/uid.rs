@@ -27,7 +27,7 @@ fn base64<'a>(bytes: &[u8], buffer: &'a mut Vec<u8>) -> Option<Text<'a>> {
         buffer.resize(room, 0);
     }
     let length = URL_SAFE_NO_PAD.encode_slice(bytes, buffer).ok()?;
-    Text::new(&buffer[..length])
+    Some(Text::ascii(&buffer[..length]))
 }
 
 /// Two digits a byte, the first in the high half; a last half of 15 stands for "no digit".
@@ -42,7 +42,7 @@ fn numeric<'a>(bytes: &[u8], buffer: &'a mut Vec<u8>) -> Option<Text<'a>> {
     if last & 15 != 15 {
         buffer.push(digit(last & 15)?);
     }
-    Text::new(buffer)
+    Some(Text::ascii(buffer))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use std::sync::LazyLock;
 
 use es_lucene::Text;
+use fearless_simd::{Level, dispatch};
 use memchr::{memchr, memchr_iter, memchr2, memchr3, memmem};
 
 use crate::binary;
@@ -91,7 +92,7 @@ fn is_utf8(source: &[u8]) -> bool {
 pub fn append(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
     if is_an_object(source) {
         let begin = line.len();
-        if append_plain(source, line) || (is_utf8(source) && is_a_line(source)) {
+        if dispatch!(*LEVEL, _ => append_plain(source, line)) || (is_utf8(source) && is_a_line(source)) {
             return Ok(());
         }
         line.truncate(begin);
@@ -101,16 +102,23 @@ pub fn append(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
 
 /// So many bytes are looked at and copied at once.
 const BLOCK: usize = 64;
+/// What the processor has for that.
+static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
 
 /// Appends a document as it is. Whether it is known to be a line then, as most are: without a line break, a NUL, or what a comment
 /// begins with.
+#[allow(clippy::inline_always)] // else it would be compiled for the oldest processor
+#[inline(always)]
 fn append_plain(source: &[u8], line: &mut Vec<u8>) -> bool {
+    #[allow(clippy::inline_always)] // as above
+    #[inline(always)]
     fn is_plain(bytes: &[u8; BLOCK + 1]) -> bool {
         let (block, next) = (&bytes[..BLOCK], &bytes[1..]);
         // 5 is what makes a slash of a star. All are compared: a compiler makes one comparison of many.
-        !block.iter().zip(next).fold(false, |odd, (byte, next)| {
-            odd | (*byte <= b'\r') | ((*byte == b'/') & (next | 5 == b'/'))
-        })
+        !block
+            .iter()
+            .zip(next)
+            .fold(false, |odd, (byte, next)| odd | (*byte <= b'\r') | ((*byte == b'/') & (next | 5 == b'/')))
     }
     let mut plain = source.last_chunk().is_some_and(is_plain);
     let mut rest = source;
