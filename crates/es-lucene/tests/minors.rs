@@ -50,8 +50,7 @@ fn documents_are_those_that_lucene_reads() {
             let counts = read.unwrap_or_else(|error| panic!("{name}: {error}"));
             // By the index of chunks, too.
             let parts = segment.parts(1).unwrap_or_else(|error| panic!("{name}: {error}"));
-            let parts =
-                parts.iter().map(|part| segment.read_part(part, |_| (), |_| -> Result<(), Error> { Ok(()) }));
+            let parts = parts.iter().map(|part| segment.read_part(part, |_| (), |_| -> Result<(), Error> { Ok(()) }));
             let whole = segment.finish(parts.collect::<Result<_, _>>().unwrap()).unwrap();
             assert_eq!(whole.documents, counts.documents, "{name}");
             deleted += counts.deleted;

@@ -110,16 +110,6 @@ static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
 #[allow(clippy::inline_always)] // else it would be compiled for the oldest processor
 #[inline(always)]
 fn append_plain(source: &[u8], line: &mut Vec<u8>) -> bool {
-    #[allow(clippy::inline_always)] // as above
-    #[inline(always)]
-    fn is_plain(bytes: &[u8; BLOCK + 1]) -> bool {
-        let (block, next) = (&bytes[..BLOCK], &bytes[1..]);
-        // 5 is what makes a slash of a star. All are compared: a compiler makes one comparison of many.
-        !block
-            .iter()
-            .zip(next)
-            .fold(false, |odd, (byte, next)| odd | (*byte <= b'\r') | ((*byte == b'/') & (next | 5 == b'/')))
-    }
     let mut plain = source.last_chunk().is_some_and(is_plain);
     let mut rest = source;
     while let Some(bytes) = rest.first_chunk() {
@@ -129,6 +119,17 @@ fn append_plain(source: &[u8], line: &mut Vec<u8>) -> bool {
     }
     line.extend_from_slice(rest);
     plain
+}
+
+/// Looks at a block and the byte after it, which may be the second of two.
+#[allow(clippy::inline_always)] // as above
+#[allow(clippy::needless_bitwise_bool)] // one comparison is made of many where none depends on another
+#[inline(always)]
+fn is_plain(bytes: &[u8; BLOCK + 1]) -> bool {
+    // A star with the bits of 5 is a slash, as are few other characters.
+    let slash_or_star = |byte: u8| byte | 5 == b'/';
+    let odd = |byte: u8, next: u8| (byte <= b'\r') | ((byte == b'/') & slash_or_star(next));
+    !bytes[..BLOCK].iter().zip(&bytes[1..]).fold(false, |any, (byte, next)| any | odd(*byte, *next))
 }
 
 /// Appends a document that is no line as it is.

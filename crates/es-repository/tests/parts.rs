@@ -52,7 +52,7 @@ fn in_parts(segment: &Segment, step: u64) -> Result<(usize, Documents, Counts), 
         read.push(segment.read_part(
             part,
             |_| (),
-            |_, document| -> Result<(), Error> {
+            |document| -> Result<(), Error> {
                 let source = document.source.map(crc32fast::hash);
                 let text = format!("{} {:?} {:?} {source:?}", document.id, document.doc_type, document.routing);
                 assert!(documents.insert(document.number, text).is_none());
@@ -88,7 +88,7 @@ fn a_part_that_is_missing_or_comes_twice_is_missed() {
         each_segment(&path, |files, commit, mapping| {
             let segment = Segment::open(files, commit, mapping).unwrap();
             let parts = segment.parts(1).unwrap();
-            let read = |part| segment.read_part(part, |_| (), |_, _| -> Result<(), Error> { Ok(()) }).unwrap();
+            let read = |part| segment.read_part(part, |_| (), |_| -> Result<(), Error> { Ok(()) }).unwrap();
             for without in 0..parts.len() {
                 let others = parts.iter().enumerate().filter(|(number, _)| *number != without);
                 let error = segment.finish(others.map(|(_, part)| read(part)).collect()).unwrap_err();
