@@ -55,21 +55,23 @@ const fn each(byte: u8) -> u64 {
 }
 
 /// Whether `mark` sets the highest bit of a byte. It sees eight bytes at a time, some of them twice: ids are too short for a
-/// search that is made for long texts.
+/// search that is made for long texts, and all of their lengths up to 24 are alike to it.
 #[inline]
 fn has_marks(bytes: &[u8], mark: impl Fn(u64) -> u64) -> bool {
-    let Some(last) = bytes.last_chunk() else {
-        // After blanks, which are never looked for.
-        let word = bytes.iter().fold(each(b' '), |word, byte| word << 8 | u64::from(*byte));
-        return mark(word) & each(0x80) != 0;
+    let mark = |word: &[u8; 8]| mark(u64::from_ne_bytes(*word));
+    let marks = match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) => {
+            let between = if bytes.len() <= 24 {
+                bytes[(bytes.len() - 8) / 2..].first_chunk().map_or(0, mark)
+            } else {
+                bytes.as_chunks().0.iter().fold(0, |marks, word| marks | mark(word))
+            };
+            mark(first) | between | mark(last)
+        }
+        // Blanks are never looked for.
+        _ => mark(&bytes.iter().fold(each(b' '), |word, byte| word << 8 | u64::from(*byte)).to_ne_bytes()),
     };
-    let mut marked = mark(u64::from_ne_bytes(*last));
-    let mut rest = bytes;
-    while let Some((word, tail)) = rest.split_first_chunk() {
-        marked |= mark(u64::from_ne_bytes(*word));
-        rest = tail;
-    }
-    marked & each(0x80) != 0
+    marks & each(0x80) != 0
 }
 
 impl<'a> From<&'a str> for Text<'a> {

@@ -110,14 +110,21 @@ static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
 #[allow(clippy::inline_always)] // else it would be compiled for the oldest processor
 #[inline(always)]
 fn append_plain(source: &[u8], line: &mut Vec<u8>) -> bool {
-    let mut plain = source.last_chunk().is_some_and(is_plain);
+    let Some(last) = source.last_chunk() else {
+        line.extend_from_slice(source);
+        return false;
+    };
+    let end = line.len() + source.len();
+    let mut plain = is_plain(last);
     let mut rest = source;
     while let Some(bytes) = rest.first_chunk() {
         plain &= is_plain(bytes);
         line.extend_from_slice(&bytes[..BLOCK]);
         rest = &rest[BLOCK..];
     }
-    line.extend_from_slice(rest);
+    // A whole block once more: to copy what is left takes longer, as that is of another length each time.
+    line.truncate(end - BLOCK);
+    line.extend_from_slice(&last[1..]);
     plain
 }
 
