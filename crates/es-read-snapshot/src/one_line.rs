@@ -112,7 +112,9 @@ static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
 fn append_plain(source: &[u8], line: &mut Vec<u8>) -> bool {
     let Some(last) = source.last_chunk() else {
         line.extend_from_slice(source);
-        return false;
+        let mut short = [b' '; BLOCK + 1];
+        short[..source.len()].copy_from_slice(source);
+        return is_plain(&short);
     };
     let end = line.len() + source.len();
     let mut plain = is_plain(last);
