@@ -23,8 +23,8 @@ impl<'a> Text<'a> {
     #[inline]
     #[must_use]
     pub fn is_its_json(self) -> bool {
-        // Subtracting sets the highest bit of a byte that is smaller, and may do so of one above it. Bytes that are not ASCII have
-        // theirs set before.
+        // Subtracting sets the highest bit of a byte that is smaller, and then perhaps that of the one above. In bytes that are not
+        // ASCII it was set before.
         let is = |word: u64, byte: u8| (word ^ each(byte)).wrapping_sub(each(1));
         !has_marks(self.0, |word| (word.wrapping_sub(each(b' ')) | is(word, b'"') | is(word, b'\\')) & !word)
     }

@@ -8,8 +8,8 @@ use crate::{Format, Op};
 
 /// Of the documents of one index.
 pub(crate) struct Head<'a> {
-    format: Format,
-    target_major: u32,
+    /// The major version of the cluster whose `_bulk` it is for, if it is.
+    bulk: Option<u32>,
     index: &'a Index<'a>,
     /// Up to the text of the id, and the type for which it is so: the same for very many documents.
     begin: Vec<u8>,
@@ -17,8 +17,14 @@ pub(crate) struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    pub(crate) fn new(format: Format, target_major: u32, index: &'a Index<'a>) -> Self {
-        Self { format, target_major, index, begin: Vec::new(), doc_type: None }
+    /// None if documents are all that lines have.
+    pub(crate) fn new(format: Format, target_major: u32, index: &'a Index<'a>) -> Option<Self> {
+        let bulk = match format {
+            Format::Jsonl => None,
+            Format::Bulk => Some(target_major),
+            Format::Source => return None,
+        };
+        Some(Self { bulk, index, begin: Vec::new(), doc_type: None })
     }
 
     /// Appends all that comes before the source.
@@ -28,38 +34,26 @@ impl<'a> Head<'a> {
         }
         line.extend_from_slice(&self.begin);
         escape(document.id, line);
-        let [routing, parent]: [&[u8]; 2] = match self.format {
-            Format::Jsonl => [b"\",\"_routing\":\"", b"\",\"_parent\":\""],
-            Format::Bulk => [b"\",\"routing\":\"", b"\",\"parent\":\""],
-            Format::Source => return,
-        };
-        if let Some(text) = document.routing {
-            line.extend_from_slice(routing);
-            escape(text, line);
+        if let Some(routing) = document.routing {
+            line.extend_from_slice(if self.bulk.is_some() { b"\",\"routing\":\"" } else { b"\",\"_routing\":\"" });
+            escape(routing, line);
         }
-        if let Some(text) = document.parent.filter(|_| self.takes_parents()) {
-            line.extend_from_slice(parent);
-            escape(text, line);
+        // Servers through 5.x know parents, for their own indices.
+        if let Some(parent) = document.parent.filter(|_| self.bulk.is_none_or(|major| major < 6)) {
+            line.extend_from_slice(if self.bulk.is_some() { b"\",\"parent\":\"" } else { b"\",\"_parent\":\"" });
+            escape(parent, line);
         }
-        match self.format {
-            Format::Bulk => line.extend_from_slice(b"\"}}\n"),
-            _ => line.extend_from_slice(b"\",\"_source\":"),
-        }
-    }
-
-    /// Servers through 5.x know parents, for their own indices.
-    fn takes_parents(&self) -> bool {
-        self.format == Format::Jsonl || self.target_major < 6
+        line.extend_from_slice(if self.bulk.is_some() { b"\"}}\n" } else { b"\",\"_source\":" });
     }
 
     fn set_begin(&mut self, own: Option<Text<'_>>) {
         self.doc_type = own.map(|own| own.to_string());
         let mut text = std::mem::take(&mut self.begin);
         text.clear();
-        let (begin, index) = match (self.format, &self.index.bulk) {
-            (Format::Bulk, (Op::Create, index)) => (r#"{"create":{"#, index),
-            (Format::Bulk, (Op::Index, index)) => (r#"{"index":{"#, index),
-            _ => ("{", &self.index.entry.name),
+        let (begin, index) = match (self.bulk, &self.index.bulk) {
+            (None, _) => ("{", &self.index.entry.name),
+            (Some(_), (Op::Create, index)) => (r#"{"create":{"#, index),
+            (Some(_), (Op::Index, index)) => (r#"{"index":{"#, index),
         };
         text.extend_from_slice(begin.as_bytes());
         text.extend_from_slice(b"\"_index\":");
@@ -75,12 +69,12 @@ impl<'a> Head<'a> {
     /// As `_bulk` spells it: servers through 6.x refuse lines without a type.
     fn printed_type<'b>(&'b self, own: Option<Text<'b>>) -> Option<Text<'b>> {
         let doc_type = own.or(self.index.doc_type.as_deref().map(Text::from));
-        match (self.format, self.target_major) {
-            (Format::Bulk, 7..) => None,
+        match self.bulk {
+            None => doc_type,
+            Some(7..) => None,
+            Some(6) => Some(doc_type.unwrap_or("_doc".into())),
             // There no type begins with an underscore.
-            (Format::Bulk, ..6) => Some(doc_type.filter(|own| *own != "_doc".into()).unwrap_or("doc".into())),
-            (Format::Bulk, 6) => Some(doc_type.unwrap_or("_doc".into())),
-            _ => doc_type,
+            Some(_) => Some(doc_type.filter(|own| *own != "_doc".into()).unwrap_or("doc".into())),
         }
     }
 }

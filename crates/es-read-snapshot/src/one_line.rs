@@ -110,6 +110,7 @@ static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
 #[allow(clippy::inline_always)] // else it would be compiled for the oldest processor
 #[inline(always)]
 fn append_plain(source: &[u8], line: &mut Vec<u8>) -> bool {
+    line.reserve(source.len());
     let Some(last) = source.last_chunk() else {
         line.extend_from_slice(source);
         let mut short = [b' '; BLOCK + 1];
@@ -130,7 +131,7 @@ fn append_plain(source: &[u8], line: &mut Vec<u8>) -> bool {
     plain
 }
 
-/// Looks at a block and the byte after it, which may be the second of two.
+/// Looks at a block and the byte after it, which may be the second of two. The last of an object is its brace.
 #[allow(clippy::inline_always)] // as above
 #[allow(clippy::needless_bitwise_bool)] // one comparison is made of many where none depends on another
 #[inline(always)]

@@ -479,7 +479,7 @@ struct Printer<'a, 'b> {
     lines: Vec<u8>,
     totals: Totals,
     raw: Vec<u8>,
-    head: Head<'a>,
+    head: Option<Head<'a>>,
     /// Hashes of ids, where they may come twice.
     ids: Option<Vec<u64>>,
 }
@@ -582,8 +582,8 @@ impl Printer<'_, '_> {
     }
 
     fn begin(&mut self, document: &Document<'_>) {
-        if self.work.format != Format::Source {
-            self.head.append(document, &mut self.lines);
+        if let Some(head) = &mut self.head {
+            head.append(document, &mut self.lines);
         }
     }
 
