@@ -45,6 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         parts.extend(segment.parts(PART)?.into_iter().map(|part| (segment, part)));
     }
     let before: u64 = parts.iter().map(|(_, part)| part.bytes()).sum();
+    // The largest is taken first, so that no thread is left alone with it at the end.
     parts.sort_by_key(|(_, part)| part.bytes());
     let queue = Mutex::new(parts);
     let after = AtomicU64::new(0);
