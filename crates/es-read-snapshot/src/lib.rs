@@ -8,6 +8,7 @@ mod fields;
 mod head;
 mod jobs;
 mod list;
+mod look;
 mod one_line;
 mod plan;
 mod read;

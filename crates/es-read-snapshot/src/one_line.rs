@@ -4,13 +4,10 @@
 //! duplicate keys of JSON must survive, so it is never parsed and printed again: only line breaks between tokens and
 //! comments are dropped.
 
-use std::sync::LazyLock;
-
 use es_lucene::Text;
-use fearless_simd::{Level, dispatch};
-use memchr::{memchr, memchr_iter, memchr2, memchr3, memmem};
+use memchr::{memchr2, memchr3, memmem};
 
-use crate::binary;
+use crate::{binary, look};
 
 const BOM: &[u8] = &[0xEF, 0xBB, 0xBF];
 const SMILE: &[u8] = b":)\n";
@@ -24,48 +21,7 @@ fn is_an_object(text: &[u8]) -> bool {
 
 /// Whether trimmed JSON in UTF-8 is its line already.
 fn is_a_line(text: &[u8]) -> bool {
-    // Stars are looked for along the way: few documents have any, and those that have none need no second look for them.
-    is_an_object(text)
-        && match memchr3(b'\n', b'\r', b'*', text) {
-            None => !has_comment(&LINE_COMMENT, text),
-            Some(at) => memchr2(b'\n', b'\r', &text[at..]).is_none() && !has_comments(text),
-        }
-}
-
-/// What a comment begins with.
-static LINE_COMMENT: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("//"));
-static BLOCK_COMMENT: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("/*"));
-
-fn has_comments(text: &[u8]) -> bool {
-    has_comment(&LINE_COMMENT, text) || has_comment(&BLOCK_COMMENT, text)
-}
-
-/// Whether a comment begins like this: where it does inside a string, it is none.
-fn has_comment(begin: &memmem::Finder<'_>, text: &[u8]) -> bool {
-    let mut quotes = Quotes { text, at: 0, in_string: false };
-    begin.find_iter(text).any(|at| !quotes.are_open_at(at))
-}
-
-/// Tells where strings are by counting quotes, which takes less time than reading one token after another.
-struct Quotes<'a> {
-    text: &'a [u8],
-    /// What comes before was counted.
-    at: usize,
-    in_string: bool,
-}
-
-impl Quotes<'_> {
-    /// Whether a place that is not before the one asked for last is inside a string; no comment begins before it.
-    fn are_open_at(&mut self, place: usize) -> bool {
-        while let Some(ahead) = self.text.get(self.at..place).filter(|ahead| !ahead.is_empty()) {
-            let escape = memchr(b'\\', ahead);
-            let plain = &ahead[..escape.unwrap_or(ahead.len())];
-            self.in_string ^= memchr_iter(b'"', plain).count() % 2 == 1;
-            // What comes after a backslash, a quote most often, is part of the string.
-            self.at += plain.len() + if escape.is_some() { 2 } else { 0 };
-        }
-        self.in_string
-    }
+    is_an_object(text) && look::is_one_line(text)
 }
 
 fn trimmed(source: &[u8]) -> &[u8] {
@@ -80,7 +36,7 @@ pub(crate) fn json_text(source: &[u8]) -> Option<&[u8]> {
 
 /// The same where there is no comment in it.
 pub(crate) fn plain_json(source: &[u8]) -> Option<&[u8]> {
-    json_text(source).filter(|text| !has_comments(text))
+    json_text(source).filter(|text| !look::has_comments(text))
 }
 
 /// Whether no NULs tell of another encoding. Shorter documents are so few that they need no short way.
@@ -90,56 +46,14 @@ fn is_utf8(source: &[u8]) -> bool {
 
 /// Appends the document to `line`.
 pub fn append(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
-    if is_an_object(source) {
+    if is_an_object(source) && is_utf8(source) {
         let begin = line.len();
-        if dispatch!(*LEVEL, _ => append_plain(source, line)) || (is_utf8(source) && is_a_line(source)) {
+        if look::append(source, line) {
             return Ok(());
         }
         line.truncate(begin);
     }
     append_other(source, line)
-}
-
-/// So many bytes are looked at and copied at once.
-const BLOCK: usize = 64;
-/// What the processor has for that.
-static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
-
-/// Appends a document as it is. Whether it is known to be a line then, as most are: without a line break, a NUL, or what a comment
-/// begins with.
-#[allow(clippy::inline_always)] // else it would be compiled for the oldest processor
-#[inline(always)]
-fn append_plain(source: &[u8], line: &mut Vec<u8>) -> bool {
-    line.reserve(source.len());
-    let Some(last) = source.last_chunk() else {
-        line.extend_from_slice(source);
-        let mut short = [b' '; BLOCK + 1];
-        short[..source.len()].copy_from_slice(source);
-        return is_plain(&short);
-    };
-    let end = line.len() + source.len();
-    let mut plain = is_plain(last);
-    let mut rest = source;
-    while let Some(bytes) = rest.first_chunk() {
-        plain &= is_plain(bytes);
-        line.extend_from_slice(&bytes[..BLOCK]);
-        rest = &rest[BLOCK..];
-    }
-    // A whole block once more: to copy what is left takes longer, as that is of another length each time.
-    line.truncate(end - BLOCK);
-    line.extend_from_slice(&last[1..]);
-    plain
-}
-
-/// Looks at a block and the byte after it, which may be the second of two. The last of an object is its brace.
-#[allow(clippy::inline_always)] // as above
-#[allow(clippy::needless_bitwise_bool)] // one comparison is made of many where none depends on another
-#[inline(always)]
-fn is_plain(bytes: &[u8; BLOCK + 1]) -> bool {
-    // A star with the bits of 5 is a slash, as are few other characters.
-    let slash_or_star = |byte: u8| byte | 5 == b'/';
-    let odd = |byte: u8, next: u8| (byte <= b'\r') | ((byte == b'/') & slash_or_star(next));
-    !bytes[..BLOCK].iter().zip(&bytes[1..]).fold(false, |any, (byte, next)| any | odd(*byte, *next))
 }
 
 /// Appends a document that is no line as it is.
@@ -442,7 +356,7 @@ mod tests {
             prop_assert_eq!(line(text.as_bytes()).unwrap(), without.clone());
             // Those of lines end where the line does.
             let text = text.replace("]}", "]// \"}\n}");
-            prop_assert!(has_comments(text.as_bytes()));
+            prop_assert!(look::has_comments(text.as_bytes()));
             prop_assert_eq!(line(text.as_bytes()).unwrap(), without);
         }
 
