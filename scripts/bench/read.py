@@ -27,6 +27,7 @@ from bench import ELASTICDUMP, INDEX, ROOT, ask, bed, elasticdump, processor, ti
 SERVER = "elasticsearch-5.5.2"
 SNAPSHOT = "reading"
 ONE = "one-segment"
+WEB = "web-logs"
 LARGE = "large"
 # Far larger than a chunk.
 LARGE_BYTES = 20_000_000
@@ -51,20 +52,23 @@ class Reading:
         self.dump = elasticdump()
 
     def snapshot(self):
-        """One shard of one segment, a few large documents, and a snapshot of all, in files and in S3."""
+        """One shard of one segment, web logs, a few large documents, and a snapshot of all, in files and in S3."""
         ask("PUT", f"{self.url}/{INDEX}/_settings", {"index.blocks.write": True})
         settings = {"index.number_of_shards": 1, "index.number_of_replicas": 0, "index.blocks.write": None}
         ask("POST", f"{self.url}/{INDEX}/_shrink/{ONE}", {"settings": settings})
+        ask("PUT", f"{self.url}/{WEB}", {"settings": {"number_of_replicas": 0}, "mappings": {"doc": {"dynamic": False}}})
         ask("PUT", f"{self.url}/{LARGE}", {"settings": {"number_of_shards": 1, "number_of_replicas": 0}})
-        ask("GET", f"{self.url}/_cluster/health/{ONE},{LARGE}?wait_for_status=green&timeout=60s")
+        ask("GET", f"{self.url}/_cluster/health/{ONE},{WEB},{LARGE}?wait_for_status=green&timeout=60s")
         ask("POST", f"{self.url}/{ONE}/_forcemerge?max_num_segments=1&flush=true")
+        web = [f"{self.url}/{WEB}/doc", str(self.documents)]
+        subprocess.run([sys.executable, str(pathlib.Path(__file__).with_name("weblogs.py")), *web], check=True)
         mapping = {"properties": {"text": {"enabled": False, "type": "object"}}}
         ask("PUT", f"{self.url}/{LARGE}/_mapping/doc", mapping)
         large = [f"{self.url}/{LARGE}/doc", str(LARGE_DOCUMENTS), str(LARGE_BYTES)]
         subprocess.run([sys.executable, str(pathlib.Path(__file__).with_name("large.py")), *large], check=True)
-        ask("POST", f"{self.url}/{LARGE}/_flush")
+        ask("POST", f"{self.url}/{WEB},{LARGE}/_flush")
         ask("POST", f"{self.url}/_snapshot/read", {"type": "fs", "settings": {"location": str(self.root / "files")}})
-        body = {"indices": f"{INDEX},{ONE},{LARGE}", "include_global_state": False}
+        body = {"indices": f"{INDEX},{ONE},{WEB},{LARGE}", "include_global_state": False}
         made = ask("PUT", f"{self.url}/_snapshot/read/{SNAPSHOT}?wait_for_completion=true", body)
         if made["snapshot"]["state"] != "SUCCESS":
             raise SystemExit(f"the snapshot: {made}")
@@ -174,11 +178,14 @@ def measured(reading, arguments):
         sizes[index] = other["bytes"]
     # The one segment is one object.
     one = other["indices"][0]["stored_bytes"]
+    web = reading.checked(reading.files, WEB, 2, reading.documents)
+    sizes[WEB] = web["bytes"]
 
     ways = {("fetched", ONE, 1): lambda: reading.only_fetched(one)}
-    for index in (INDEX, ONE):
+    for index in (INDEX, ONE, WEB):
         for jobs, own in ((1, 1), (2, OWN_JOBS)):
-            ways["S3", index, own] = lambda index=index, own=own: reading.read(reading.s3, index, own)
+            if index != WEB:
+                ways["S3", index, own] = lambda index=index, own=own: reading.read(reading.s3, index, own)
             ways["read", index, jobs] = lambda index=index, jobs=jobs: reading.read(reading.files, index, jobs)
             ways["only, printed", index, jobs] = lambda index=index, jobs=jobs: reading.only_decompressed(index, jobs, reading.output)
             ways["only", index, jobs] = lambda index=index, jobs=jobs: reading.only_decompressed(index, jobs)
@@ -229,7 +236,7 @@ def measured(reading, arguments):
         row("the one segment from S3 to a file, --jobs 1", ("S3", ONE, 1), f"{like(('S3', ONE, 1), 'read')} of files with one job"),
         row("its object, the same ranges only fetched by curl", ("fetched", ONE, 1), ""),
     ]
-    for index, name in ((INDEX, "5 shards"), (ONE, "one segment")):
+    for index, name in ((INDEX, "5 shards"), (ONE, "one segment"), (WEB, "web logs")):
         table.append(row(f"{name}, --jobs 1, to /dev/null", ("discarded", index, 1),
                          f"{like(('discarded', index, 1), 'only, discarded')} of decompressing to /dev/null"))
         table.append(row(f"{name}, decompressed by 1 to /dev/null", ("only, discarded", index, 1), ""))
@@ -246,6 +253,7 @@ Made by `make bench` on {datetime.date.today()}; run it for figures of your own 
 
 {reading.documents:,} documents of generated logs, {bytes_out / 1e6:.0f} MB as lines, in an index of 5 shards, {reading.store / 2**20:.0f} MiB in the
 store of {SERVER}, {stored / 2**20:.0f} MiB of which are stored fields; and the same documents in one shard of one segment.
+"Web logs" are {reading.documents:,} other documents in 5 shards, {web["bytes"] / 1e6:.0f} MB as lines, with URLs in all and escaped quotes in half of them.
 {os.cpu_count()} cores ({processor()}), Linux {platform.release()}; the files are in the page cache, S3 is s3s-fs on the same cores.
 {arguments.runs} runs of each way in turn, {arguments.dumps} of elasticdump; every output had all its bytes, those of one run of each kind were counted,
 and their digests are the same. How many times as long one way takes as another is the median of what it was in each turn.

@@ -90,7 +90,7 @@ impl<S: Simd> Seen<S> {
         self.comments == 0 && !self.breaks.any_true()
     }
 
-    /// The first bytes of the block may have been seen before.
+    /// So many bytes at the beginning of the block were seen before.
     #[allow(clippy::inline_always)] // as above
     #[inline(always)]
     fn add(&mut self, simd: S, block: &[u8; BLOCK], seen: usize) {
@@ -105,6 +105,7 @@ impl<S: Simd> Seen<S> {
         let slashes = block.simd_eq(b'/').to_bitmask() >> seen;
         let after_slash = slashes << 1 | self.slash;
         self.slash = slashes >> (BLOCK - 1);
+        // Most blocks have no slash, and most slashes begin nothing.
         if after_slash != 0 {
             let begins = after_slash & (slashes | block.simd_eq(b'*').to_bitmask() >> seen);
             if begins != 0 {

@@ -25,7 +25,7 @@ const LARGE: u64 = 48 << 20;
 /// Ids whose hashes a job keeps before it hands them on, which takes a lock.
 const IDS: usize = 4096;
 /// Segments with more bytes of stored fields are read in parts of about so many.
-const PART: u64 = 8 << 20;
+const PART: u64 = 4 << 20;
 /// The same in an object store, where each part is a request.
 const PART_OF_OBJECT: u64 = 32 << 20;
 

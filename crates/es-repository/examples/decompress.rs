@@ -17,7 +17,7 @@ use es_lucene::{Mapping, Part, Segment, SegmentInfos};
 use es_repository::{Options, Repository};
 
 /// As es-read-snapshot parts large segments.
-const PART: u64 = 8 << 20;
+const PART: u64 = 4 << 20;
 /// As many bytes as es-read-snapshot prints at a time.
 const BATCH: usize = 512 << 10;
 
