@@ -20,7 +20,7 @@ pub(crate) fn is_one_line(text: &[u8]) -> bool {
     dispatch!(*LEVEL, simd => look(simd, text, None).is_one_line())
 }
 
-/// The same, and appends the text, which takes less time than to do one after the other.
+/// The same, and appends the text either way, which takes less time than to do one after the other.
 pub(crate) fn append(text: &[u8], line: &mut Vec<u8>) -> bool {
     dispatch!(*LEVEL, simd => look(simd, text, Some(line)).is_one_line())
 }
@@ -63,11 +63,12 @@ fn look<S: Simd>(simd: S, text: &[u8], mut line: Option<&mut Vec<u8>>) -> Seen<S
     seen
 }
 
-/// What was seen so far. Where a number is of bits, they stand for the bytes of a block, the lowest for the first.
+/// What was seen so far. A backslash escapes wherever it stands: outside of strings JSON has none. Numbers below have a bit for each byte of a
+/// block, the lowest for the first.
 struct Seen<S: Simd> {
-    /// Where in blocks there were line breaks.
+    /// Where in any block there was a line break.
     breaks: mask8x64<S>,
-    /// Where comments began. From then on strings are not told, as there may be quotes in a comment.
+    /// Not zero once a comment began. From then on strings are not told, as there may be quotes in a comment.
     comments: u64,
     /// All ones if the last byte was inside a string.
     string: u64,
