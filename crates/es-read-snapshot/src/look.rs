@@ -63,8 +63,8 @@ fn look<S: Simd>(simd: S, text: &[u8], mut line: Option<&mut Vec<u8>>) -> Seen<S
     seen
 }
 
-/// What was seen so far. A backslash escapes wherever it stands: outside of strings JSON has none. Numbers below have a bit for each byte of a
-/// block, the lowest for the first.
+/// What was seen so far. A backslash escapes wherever it stands: outside of strings JSON has none. Numbers have a bit
+/// for each byte of a block, the lowest for the first.
 struct Seen<S: Simd> {
     /// Where in any block there was a line break.
     breaks: mask8x64<S>,
