@@ -38,6 +38,11 @@ OWN_JOBS = None
 S3_PART = 32 << 20
 
 
+def put(script, url, *numbers):
+    """Documents of a kind, by a script beside this one."""
+    subprocess.run([sys.executable, str(pathlib.Path(__file__).with_name(script)), url, *map(str, numbers)], check=True)
+
+
 class Reading:
     def __init__(self, documents):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="es-migrate-read-"))
@@ -60,12 +65,10 @@ class Reading:
         ask("PUT", f"{self.url}/{LARGE}", {"settings": {"number_of_shards": 1, "number_of_replicas": 0}})
         ask("GET", f"{self.url}/_cluster/health/{ONE},{WEB},{LARGE}?wait_for_status=green&timeout=60s")
         ask("POST", f"{self.url}/{ONE}/_forcemerge?max_num_segments=1&flush=true")
-        web = [f"{self.url}/{WEB}/doc", str(self.documents)]
-        subprocess.run([sys.executable, str(pathlib.Path(__file__).with_name("weblogs.py")), *web], check=True)
+        put("weblogs.py", f"{self.url}/{WEB}/doc", self.documents)
         mapping = {"properties": {"text": {"enabled": False, "type": "object"}}}
         ask("PUT", f"{self.url}/{LARGE}/_mapping/doc", mapping)
-        large = [f"{self.url}/{LARGE}/doc", str(LARGE_DOCUMENTS), str(LARGE_BYTES)]
-        subprocess.run([sys.executable, str(pathlib.Path(__file__).with_name("large.py")), *large], check=True)
+        put("large.py", f"{self.url}/{LARGE}/doc", LARGE_DOCUMENTS, LARGE_BYTES)
         ask("POST", f"{self.url}/{WEB},{LARGE}/_flush")
         ask("POST", f"{self.url}/_snapshot/read", {"type": "fs", "settings": {"location": str(self.root / "files")}})
         body = {"indices": f"{INDEX},{ONE},{WEB},{LARGE}", "include_global_state": False}

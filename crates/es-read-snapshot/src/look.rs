@@ -91,24 +91,24 @@ impl<S: Simd> Seen<S> {
         self.comments == 0 && !self.breaks.any_true()
     }
 
-    /// So many bytes at the beginning of the block were seen before.
+    /// So many bytes at the beginning of the block come once more.
     #[allow(clippy::inline_always)] // as above
     #[inline(always)]
-    fn add(&mut self, simd: S, block: &[u8; BLOCK], seen: usize) {
+    fn add(&mut self, simd: S, block: &[u8; BLOCK], again: usize) {
         let block = u8x64::from_slice(simd, block);
         self.breaks |= block.simd_eq(b'\n') | block.simd_eq(b'\r');
-        let mut escapes = (block.simd_eq(b'\\').to_bitmask() >> seen) & !self.escape;
+        let mut escapes = (block.simd_eq(b'\\').to_bitmask() >> again) & !self.escape;
         if escapes & escapes << 1 != 0 {
             escapes = every_other(escapes);
         }
-        let quotes = (block.simd_eq(b'"').to_bitmask() >> seen) & !(escapes << 1 | self.escape);
+        let quotes = (block.simd_eq(b'"').to_bitmask() >> again) & !(escapes << 1 | self.escape);
         self.escape = escapes >> (BLOCK - 1);
-        let slashes = block.simd_eq(b'/').to_bitmask() >> seen;
+        let slashes = block.simd_eq(b'/').to_bitmask() >> again;
         let after_slash = slashes << 1 | self.slash;
         self.slash = slashes >> (BLOCK - 1);
         // Most blocks have no slash, and most slashes begin nothing.
         if after_slash != 0 {
-            let begins = after_slash & (slashes | block.simd_eq(b'*').to_bitmask() >> seen);
+            let begins = after_slash & (slashes | block.simd_eq(b'*').to_bitmask() >> again);
             if begins != 0 {
                 // Each bit becomes the parity of the quotes up to it, and thereby whether it is inside a string.
                 let mut strings = quotes;

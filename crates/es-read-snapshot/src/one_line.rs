@@ -52,11 +52,12 @@ pub fn append(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
             return Ok(());
         }
         line.truncate(begin);
+        return without_breaks_and_comments(source, |piece| line.extend_from_slice(piece));
     }
     append_other(source, line)
 }
 
-/// Appends a document that is no line as it is.
+/// Appends a document that is no object of UTF-8 from end to end.
 fn append_other(source: &[u8], line: &mut Vec<u8>) -> Result<(), Refusal> {
     if let Some(encoding) = Encoding::of(source) {
         let text = encoding.decode(source)?;
@@ -85,6 +86,10 @@ pub(crate) fn pieces(text: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Ref
         each(text);
         return Ok(());
     }
+    without_breaks_and_comments(text, each)
+}
+
+fn without_breaks_and_comments(text: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Refusal> {
     let (mut first, mut last) = (None, None);
     lex(text, |piece| {
         first = first.or(piece.trim_ascii_start().first().copied());
